@@ -1,0 +1,86 @@
+import type { Attachment, Message, RenderedParts } from './message.js';
+
+export const CHANNEL_KINDS = ['email', 'sms'] as const;
+export type ChannelKind = (typeof CHANNEL_KINDS)[number];
+
+/** A validated address for one kind of channel. */
+export interface Recipient {
+  /** Normalised: lower-cased ASCII domain for e-mail, E.164 for SMS. */
+  address: string;
+  name?: string;
+  locale?: string;
+  timeZone?: string;
+  /** Not refused, but worth showing ("this is a landline"). */
+  warnings?: string[];
+}
+
+export interface ChannelSetting {
+  name: string;
+  label: string;
+  required: boolean;
+  /** Never shown, logged or returned. */
+  sensitive: boolean;
+}
+
+export interface ChannelDefinition {
+  label: string;
+  settings: ChannelSetting[];
+}
+
+export interface SendContext {
+  /** Same on every attempt; e-mail makes its Message-ID from it. */
+  deliveryId: string;
+  /** From 1. */
+  attempt: number;
+  /** Same on every attempt, for vendors that take one. */
+  idempotencyKey: string;
+  /** Aborts at the deadline of the send and at shutdown. */
+  signal: AbortSignal;
+  /** Where the vendor may report what became of the message; absent when Herald has no public URL. */
+  reportUrl?: string;
+}
+
+/** The vendor accepted the message. */
+export interface Receipt {
+  /** The vendor's id of the message; absent when it gives none. */
+  providerMessageId?: string;
+  /** Vendor's answer for people, one line, without addresses. */
+  note?: string;
+}
+
+/** The vendor's later word. */
+export interface DeliveryReport {
+  providerMessageId: string;
+  status: 'sending' | 'sent' | 'delivered' | 'undelivered' | 'failed' | 'canceled';
+  code?: string;
+}
+
+/**
+ * Sends one kind of message. Contract, checked by `channelContract` in `testing.ts`:
+ *
+ * - `parseRecipient` accepts exactly one recipient or throws RecipientInvalidError.
+ * - `compose` is pure and makes a message for exactly that recipient.
+ * - `send` resolves only when the vendor has accepted. It rejects with SendRejectedError (for good), SendDeferredError (not sent),
+ *   or SendAmbiguousError (may have been sent). It honours `signal`, and never retries by itself.
+ */
+export interface Channel {
+  /** What rules name; unique among the channels. */
+  readonly name: string;
+  readonly kind: ChannelKind;
+  readonly definition: ChannelDefinition;
+  /** True when nothing leaves the machine. */
+  readonly captures: boolean;
+  parseRecipient(address: string): Recipient;
+  compose(rendered: RenderedParts, recipient: Recipient, attachments: Attachment[]): Message;
+  send(message: Message, context: SendContext): Promise<Receipt>;
+  /**
+   * Looks up whether an ambiguous send reached the vendor.
+   * @returns its receipt; `'absent'` when the vendor surely has none; `'unsure'` when it cannot tell
+   */
+  lookup?(message: Message, context: { deliveryId: string; startedAt: number }): Promise<Receipt | 'absent' | 'unsure'>;
+  /** What an ambiguous send becomes when `lookup` is missing or cannot tell: sent again, or held as `unknown`. */
+  readonly ambiguous: 'resend' | 'hold';
+  /** Checks the credentials without sending; rejects with a message for people, without secrets. */
+  verify?(): Promise<void>;
+  close?(): Promise<void>;
+}

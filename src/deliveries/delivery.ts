@@ -1,0 +1,28 @@
+/** States of a delivery, and which of them are final until somebody retries. */
+export const DELIVERY_STATES = [
+  'queued',
+  'sending',
+  'sent',
+  'delivered',
+  'dead',
+  'unknown',
+  'held',
+  'cancelled',
+  'suppressed',
+] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+/** What one attempt came to. `released`: ended by our own shutdown before anything was sent. */
+export const ATTEMPT_OUTCOMES = ['sent', 'rejected', 'deferred', 'ambiguous', 'released'] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+
+export interface Attempt {
+  /** From 1. */
+  number: number;
+  /** Epoch milliseconds; committed before the vendor is called. */
+  startedAt: number;
+  endedAt?: number;
+  outcome?: AttemptOutcome;
+  code?: string;
+  error?: string;
+}

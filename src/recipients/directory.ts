@@ -1,0 +1,52 @@
+/** People and groups that rules can name, as one immutable snapshot. Pure: the store builds it, the planner reads it. */
+
+export interface Contact {
+  id: string;
+  /** Unique, case-insensitive; what `contact:NAME` names. */
+  name: string;
+  email?: string;
+  /** E.164. */
+  phone?: string;
+  /** BCP-47 and IANA zone, for dates in messages. */
+  locale?: string;
+  timeZone?: string;
+}
+
+export interface Group {
+  id: string;
+  /** Unique, case-insensitive; what `group:NAME` names. */
+  name: string;
+  /** Names of contacts. */
+  members: string[];
+}
+
+/** An address that must not be contacted over a kind of channel. */
+export interface Suppression {
+  kind: 'email' | 'sms';
+  /** Normalised address. */
+  address: string;
+  reason: string;
+}
+
+export interface Directory {
+  contact(name: string): Contact | undefined;
+  /** Members that exist, in the group's order; undefined when there is no such group. */
+  group(name: string): Contact[] | undefined;
+  /** The reason when the address is suppressed. */
+  suppression(kind: 'email' | 'sms', address: string): string | undefined;
+}
+
+export function toDirectory(contacts: Contact[], groups: Group[], suppressions: Suppression[]): Directory {
+  const byName = new Map(contacts.map((contact) => [contact.name.toLowerCase(), contact]));
+  const groupByName = new Map(groups.map((group) => [group.name.toLowerCase(), group]));
+  const suppressed = new Map(suppressions.map(({ kind, address, reason }) => [`${kind}:${address.toLowerCase()}`, reason]));
+  return {
+    contact: (name) => byName.get(name.toLowerCase()),
+    group: (name) =>
+      groupByName
+        .get(name.toLowerCase())
+        ?.members.map((member) => byName.get(member.toLowerCase()))
+        .filter((contact) => contact !== undefined),
+    suppression: (kind, address) => suppressed.get(`${kind}:${address.toLowerCase()}`),
+  };
+}

@@ -1,0 +1,81 @@
+import type { Trigger } from '../transcripts/facts.js';
+
+export type AttachmentFormat = 'txt' | 'srt' | 'vtt' | 'json';
+
+/** What a matching rule asks for: a channel, a template, and who gets it. */
+export interface Action {
+  /** Name of a channel (`email`, `sms`). */
+  channel: string;
+  /** Each an address, an expression over facts (`{{job.tags.email}}`), `contact:NAME` or `group:NAME`. */
+  to: string[];
+  /** Name of a template. */
+  template: string;
+  /** E-mail only. */
+  attach?: AttachmentFormat[];
+  /** SMS only: the preview is cut so that the message has at most this many segments. */
+  preview?: { segments: number };
+}
+
+/** What a person configures. `when` is CEL over facts and `speech`; default `true`. */
+export interface RuleDefinition {
+  name: string;
+  enabled: boolean;
+  on: Trigger;
+  when: string;
+  actions: Action[];
+  /** No rule after this one is looked at when this one matches. */
+  stop: boolean;
+  /** Lower is earlier; equal order goes by name. */
+  order: number;
+  description?: string;
+}
+
+/** A stored rule. `version` counts saves from 1 and is part of the dedupe key of what the rule plans. */
+export interface Rule extends RuleDefinition {
+  id: string;
+  version: number;
+  /** Epoch milliseconds. */
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** Words that made a condition true. Seconds from the start of the audio. */
+export interface SpeechMatch {
+  text: string;
+  speaker?: string;
+  channel: number;
+  start: number;
+  end: number;
+}
+
+/** One condition of a rule's `when`, with its outcome: the operands of the outermost `&&` and `||`, or the whole expression. */
+export interface ConditionOutcome {
+  /** Source text of the condition. */
+  text: string;
+  /** undefined: not reached, because an earlier condition decided. */
+  result: boolean | undefined;
+  matches: SpeechMatch[];
+  /** Why it could not be evaluated (an unguarded fact that is absent), for people. */
+  error?: string;
+}
+
+/** The result of one rule for one transcript; kept for rules that did not match too. */
+export interface Evaluation {
+  ruleId: string;
+  ruleName: string;
+  ruleVersion: number;
+  matched: boolean;
+  conditions: ConditionOutcome[];
+  /** Words of all true conditions, ordered by start. */
+  matches: SpeechMatch[];
+  /** A rule that failed at run time counts as not matched, and says so. */
+  error?: string;
+  /** The rule was not looked at: an earlier one with `stop` matched. */
+  skippedBy?: string;
+}
+
+/** A rule that matched. */
+export interface RuleMatch {
+  rule: Rule;
+  evaluation: Evaluation;
+}
