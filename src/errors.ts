@@ -202,7 +202,13 @@ export class ProviderUnavailableError extends HeraldError {
 
   constructor(
     message: string,
-    options: { providerCode: string; httpStatus?: number; retryAfterMs?: number; maxAttempts?: number; cause?: unknown },
+    options: {
+      providerCode: string;
+      httpStatus?: number;
+      retryAfterMs?: number;
+      maxAttempts?: number;
+      cause?: unknown;
+    },
   ) {
     super(message, options);
     this.providerCode = options.providerCode;

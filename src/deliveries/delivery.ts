@@ -26,3 +26,8 @@ export interface Attempt {
   code?: string;
   error?: string;
 }
+
+/** The message as rendered; attachments by name only, their contents are made again for each attempt. */
+export type StoredMessage =
+  | { kind: 'email'; subject: string; text: string; html: string; attachments: string[] }
+  | { kind: 'sms'; text: string; segments: number; encoding: 'GSM-7' | 'UCS-2' };

@@ -39,7 +39,9 @@ export interface Directory {
 export function toDirectory(contacts: Contact[], groups: Group[], suppressions: Suppression[]): Directory {
   const byName = new Map(contacts.map((contact) => [contact.name.toLowerCase(), contact]));
   const groupByName = new Map(groups.map((group) => [group.name.toLowerCase(), group]));
-  const suppressed = new Map(suppressions.map(({ kind, address, reason }) => [`${kind}:${address.toLowerCase()}`, reason]));
+  const suppressed = new Map(
+    suppressions.map(({ kind, address, reason }) => [`${kind}:${address.toLowerCase()}`, reason]),
+  );
   return {
     contact: (name) => byName.get(name.toLowerCase()),
     group: (name) =>

@@ -1,0 +1,88 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { Transform, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { BodyTooLargeError, NotFoundError } from '../errors.js';
+import type { BlobStore, StoredBlob } from './blob-store.js';
+
+/** Keys as this store makes them; anything else never reaches the file system. */
+const KEY = /^(audio|callback)-[0-9a-f-]{36}$/;
+
+/** Blobs as files under one directory: written under a temporary name, synced, renamed, and the directory synced. */
+export class FsBlobStore implements BlobStore {
+  constructor(private readonly directory: string) {}
+
+  async put(source: Readable, options: { maxBytes: number; prefix: 'audio' | 'callback' }): Promise<StoredBlob> {
+    await mkdir(this.directory, { recursive: true });
+    const key = `${options.prefix}-${randomUUID()}`;
+    const target = path.join(this.directory, key);
+    const temporary = `${target}.part`;
+    const hash = createHash('sha256');
+    let bytes = 0;
+    const meter = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        bytes += chunk.length;
+        if (bytes > options.maxBytes) {
+          done(new BodyTooLargeError(`The body is larger than ${String(options.maxBytes)} bytes`));
+          return;
+        }
+        hash.update(chunk);
+        done(null, chunk);
+      },
+    });
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      // The handle stays ours (autoClose false), so that it can be synced after the last byte.
+      await pipeline(source, meter, file.createWriteStream({ autoClose: false }));
+      await file.sync();
+      await file.close();
+      await rename(temporary, target);
+      await syncDirectory(this.directory);
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      await unlink(temporary).catch(() => undefined);
+      throw error;
+    }
+    return { key, bytes, sha256: hash.digest('hex') };
+  }
+
+  async open(key: string): Promise<Readable> {
+    const file = await open(this.file(key)).catch(notFound);
+    return createReadStream('', { fd: file });
+  }
+
+  async read(key: string): Promise<Buffer> {
+    return readFile(this.file(key)).catch(notFound);
+  }
+
+  async delete(key: string): Promise<void> {
+    await unlink(this.file(key)).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+  }
+
+  private file(key: string): string {
+    if (!KEY.test(key)) throw new NotFoundError('There is no such blob');
+    return path.join(this.directory, key);
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function notFound(error: unknown): never {
+  if (isMissing(error)) throw new NotFoundError('There is no such blob', { cause: error });
+  throw error;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

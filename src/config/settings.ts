@@ -1,0 +1,2 @@
+/** Injection token of the validated `Settings` (env.ts). */
+export const SETTINGS = Symbol('SETTINGS');

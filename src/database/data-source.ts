@@ -1,0 +1,85 @@
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { ApiKeyEntity } from '../http/api-key.entity.js';
+import { CallbackEntity } from '../callbacks/callback.entity.js';
+import { AttemptEntity, DeliveryEntity } from '../deliveries/delivery.entity.js';
+import { JobEntity } from '../jobs/job.entity.js';
+import { ContactEntity, GroupEntity, SuppressionEntity } from '../recipients/contact.entity.js';
+import { EvaluationEntity } from '../rules/evaluation.entity.js';
+import { RuleEntity, RuleVersionEntity } from '../rules/rule.entity.js';
+import { TemplateEntity } from '../templates/template.entity.js';
+import { TranscriptEntity } from '../transcripts/transcript.entity.js';
+import { AuditEntity, MetaEntity } from './audit.entity.js';
+import { First1700000000001 } from './migrations/0001-first.js';
+
+export type DatabaseSettings = { kind: 'sqlite'; file: string } | { kind: 'postgres'; url: string };
+
+const entities = [
+  ApiKeyEntity,
+  AttemptEntity,
+  AuditEntity,
+  CallbackEntity,
+  ContactEntity,
+  DeliveryEntity,
+  EvaluationEntity,
+  GroupEntity,
+  JobEntity,
+  MetaEntity,
+  RuleEntity,
+  RuleVersionEntity,
+  SuppressionEntity,
+  TemplateEntity,
+  TranscriptEntity,
+];
+
+export const migrations = [First1700000000001];
+
+/** A short wait for a locked file: the driver is synchronous, so a longer one would stop the whole process. */
+const BUSY_TIMEOUT_MS = 100;
+
+/** The source that writes. Runs no migration by itself. */
+export function writeSource(settings: DatabaseSettings): DataSource {
+  return new DataSource(
+    settings.kind === 'sqlite'
+      ? {
+          ...shared,
+          type: 'better-sqlite3',
+          database: settings.file,
+          timeout: BUSY_TIMEOUT_MS,
+          enableWAL: true,
+          prepareDatabase: (database: SqliteHandle) => {
+            database.pragma('journal_mode = WAL');
+            // The driver is compiled to run WAL with NORMAL, which does not sync a commit: an acknowledged callback could be lost.
+            database.pragma('synchronous = FULL');
+            database.pragma('secure_delete = ON');
+            database.pragma('journal_size_limit = 67108864');
+          },
+        }
+      : { ...shared, type: 'postgres', url: settings.url, poolSize: 10, parseInt8: true, connectTimeoutMS: 10_000 },
+  );
+}
+
+/** A second, read-only source for SQLite, so that no read waits in, or sees the inside of, a write transaction. */
+export function readSource(settings: DatabaseSettings): DataSource | undefined {
+  if (settings.kind !== 'sqlite') return undefined;
+  return new DataSource({
+    ...shared,
+    type: 'better-sqlite3',
+    database: settings.file,
+    timeout: BUSY_TIMEOUT_MS,
+    readonly: true,
+    fileMustExist: true,
+  });
+}
+
+const shared = {
+  entities,
+  migrations,
+  migrationsTransactionMode: 'all',
+  synchronize: false,
+  logging: false,
+} satisfies Partial<DataSourceOptions>;
+
+/** What is used of better-sqlite3's handle. */
+interface SqliteHandle {
+  pragma(source: string): unknown;
+}

@@ -1,0 +1,59 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { ChannelKind, Recipient } from '../channels/channel.js';
+import type { AttachmentFormat, SpeechMatch } from '../rules/rule.js';
+import type { Trigger } from '../transcripts/facts.js';
+import type { AttemptOutcome, DeliveryState, StoredMessage } from './delivery.js';
+
+/** A stored notification with its own state and retries. Every write after a claim shows the lease owner. */
+@Entity('deliveries')
+export class DeliveryEntity {
+  @PrimaryColumn('text') id!: string;
+  @Column('text', { name: 'job_id' }) jobId!: string;
+  @Column('text', { name: 'trigger_name' }) trigger!: Trigger;
+  @Column('text', { name: 'rule_id' }) ruleId!: string;
+  @Column('text', { name: 'rule_name' }) ruleName!: string;
+  @Column('integer', { name: 'rule_version' }) ruleVersion!: number;
+  /** Index of the action in its rule. */
+  @Column('integer') action!: number;
+  @Column('text') channel!: string;
+  @Column('text') kind!: ChannelKind;
+  /** Normalised address; as the rule gave it when it was refused. */
+  @Column('text') recipient!: string;
+  @Column('simple-json', { name: 'recipient_data' }) recipientData!: Omit<Recipient, 'address'>;
+  @Column('text') template!: string;
+  /** Version that was rendered; null until then. */
+  @Column('integer', { name: 'template_version', nullable: true }) templateVersion!: number | null;
+  @Column('simple-json') attach!: AttachmentFormat[];
+  @Column('integer', { name: 'preview_segments', nullable: true }) previewSegments!: number | null;
+  @Column('simple-json') matches!: SpeechMatch[];
+  @Column('text') state!: DeliveryState;
+  @Column('text', { nullable: true }) reason!: string | null;
+  @Column('text', { name: 'dedupe_key' }) dedupeKey!: string;
+  @Column('bigint', { name: 'due_at' }) dueAt!: number;
+  @Column('text', { name: 'lease_owner', nullable: true }) leaseOwner!: string | null;
+  @Column('bigint', { name: 'lease_until', nullable: true }) leaseUntil!: number | null;
+  /** Attempts held against this delivery; `attempts_made` counts them all. */
+  @Column('integer', { name: 'attempts_counted' }) attemptsCounted!: number;
+  @Column('integer', { name: 'attempts_made' }) attemptsMade!: number;
+  /** As rendered; the same on every attempt. */
+  @Column('simple-json', { nullable: true }) message!: StoredMessage | null;
+  @Column('text', { name: 'provider_message_id', nullable: true }) providerMessageId!: string | null;
+  @Column('text', { name: 'report_status', nullable: true }) reportStatus!: string | null;
+  @Column('bigint', { name: 'created_at' }) createdAt!: number;
+  @Column('bigint', { name: 'updated_at' }) updatedAt!: number;
+  @Column('bigint', { name: 'sent_at', nullable: true }) sentAt!: number | null;
+  @Column('bigint', { name: 'delivered_at', nullable: true }) deliveredAt!: number | null;
+}
+
+@Entity('attempts')
+export class AttemptEntity {
+  @PrimaryColumn('text', { name: 'delivery_id' }) deliveryId!: string;
+  /** From 1. */
+  @PrimaryColumn('integer') number!: number;
+  /** Committed before the vendor is called. */
+  @Column('bigint', { name: 'started_at' }) startedAt!: number;
+  @Column('bigint', { name: 'ended_at', nullable: true }) endedAt!: number | null;
+  @Column('text', { nullable: true }) outcome!: AttemptOutcome | null;
+  @Column('text', { nullable: true }) code!: string | null;
+  @Column('text', { nullable: true }) error!: string | null;
+}
