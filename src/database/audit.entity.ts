@@ -1,5 +1,4 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { JsonObject } from '../json.js';
 
 /** Who changed what. Holds ids and names, never addresses, secrets or words of a transcript. */
 @Entity('audit')
@@ -11,7 +10,7 @@ export class AuditEntity {
   /** `rule.created`, `job.deleted` … */
   @Column('text') action!: string;
   @Column('text') subject!: string;
-  @Column('simple-json') detail!: JsonObject;
+  @Column('simple-json') detail!: Record<string, unknown>;
 }
 
 /** Facts about the installation (`default-rules` were made, …). */

@@ -1,5 +1,4 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { JsonObject } from '../json.js';
 import type { Failure } from '../transcripts/transcript.js';
 import type { JobState, SubmitError } from './job.js';
 
@@ -16,7 +15,7 @@ export class JobEntity {
   @Column('bigint', { name: 'audio_bytes', nullable: true }) audioBytes!: number | null;
   @Column('text', { name: 'audio_type', nullable: true }) audioType!: string | null;
   @Column('text', { name: 'audio_name', nullable: true }) audioName!: string | null;
-  @Column('simple-json') options!: JsonObject;
+  @Column('simple-json') options!: Record<string, unknown>;
   @Column('text', { nullable: true }) preset!: string | null;
   @Column('simple-json') tags!: Record<string, string>;
   @Column('text', { name: 'idempotency_key', nullable: true }) idempotencyKey!: string | null;
