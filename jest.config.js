@@ -2,6 +2,9 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
+  // Starts PostgreSQL for the first suite that asks; a run that needs none pays nothing.
+  globalSetup: '<rootDir>/test/support/postgres.global.js',
+  globalTeardown: '<rootDir>/test/support/postgres.global-teardown.js',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
@@ -17,6 +20,7 @@ export default {
       },
     ],
   },
+  // No forceExit: a timer or socket that a test leaves open must keep the run from ending, so that it gets noticed.
   workerIdleMemoryLimit: '700MB',
   maxWorkers: 2,
   testTimeout: 20_000,
