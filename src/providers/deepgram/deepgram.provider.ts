@@ -1,0 +1,282 @@
+import type { Readable } from 'node:stream';
+import { NotFoundError, ProviderRejectedError, ProviderUnavailableError } from '../../errors.js';
+import { MINUTE, HOUR, SECOND } from '../../duration.js';
+import { isObject, parseJson } from '../../json.js';
+import type { AudioSource, CallbackResult, SubmitRequest, TranscriptionProvider } from '../provider.js';
+import { classifySubmit } from './deepgram-errors.js';
+import { toQuery } from './deepgram-options.js';
+import { parseDeepgramCallback } from './deepgram-payload.js';
+
+export interface DeepgramSettings {
+  apiKey?: string;
+  /** `https://api.deepgram.com`, a regional host, or a self-hosted one; may end in a path. */
+  baseUrl: string;
+  /** No byte of the upload goes out for so long: given up. Also the time to connect. */
+  stallTimeoutMs?: number;
+  /** From the last byte sent to the end of the answer. */
+  answerTimeoutMs?: number;
+  /** The whole of one submit, upload included. */
+  totalTimeoutMs?: number;
+}
+
+/** An acknowledgement has 60 bytes, an error a few hundred; nothing honest is longer. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/**
+ * Submits over plain `fetch`: Deepgram's own client limits the whole upload to 60 s, hides a 429 behind its retry of a used stream, and
+ * logs the callback's password. One call is one try; whoever calls decides on the next.
+ */
+export class DeepgramProvider implements TranscriptionProvider {
+  readonly name = 'deepgram';
+  private readonly settings: Required<Omit<DeepgramSettings, 'apiKey'>>;
+  private readonly apiKey: string | undefined;
+
+  constructor({ apiKey, ...settings }: DeepgramSettings) {
+    this.apiKey = apiKey === '' ? undefined : apiKey;
+    this.settings = { stallTimeoutMs: MINUTE, answerTimeoutMs: 90 * SECOND, totalTimeoutMs: 6 * HOUR, ...settings };
+  }
+
+  get configured(): boolean {
+    return this.apiKey !== undefined;
+  }
+
+  parseCallback(bytes: Uint8Array): CallbackResult {
+    return parseDeepgramCallback(bytes);
+  }
+
+  async submit(request: SubmitRequest, signal: AbortSignal): Promise<{ requestId: string }> {
+    if (this.apiKey === undefined)
+      throw unavailable('NOT_CONFIGURED', 'No Deepgram key is configured: set DEEPGRAM_API_KEY.');
+    const watch = new Watch(this.settings, signal);
+    let audio: OpenAudio | undefined;
+    try {
+      audio = await openAudio(request.audio);
+      const response = await fetch(this.endpoint(request), {
+        method: 'POST',
+        headers: { ...audio.headers, authorization: `Token ${this.apiKey}`, accept: 'application/json' },
+        body: audio.body(watch),
+        duplex: 'half',
+        redirect: 'manual',
+        signal: watch.signal,
+      });
+      return readAnswer(response, await readCapped(response), secretsOf(request, this.apiKey));
+    } catch (error) {
+      throw audio?.fault() ?? watch.fault() ?? networkFault(error);
+    } finally {
+      watch.close();
+      audio?.close();
+    }
+  }
+
+  private endpoint({ options, callbackUrl }: SubmitRequest): string {
+    const query = toQuery(options);
+    query.set('callback', callbackUrl);
+    return `${this.settings.baseUrl.replace(/\/+$/, '')}/v1/listen?${query.toString()}`;
+  }
+}
+
+// ---- time ----
+
+/** Ends a submit that stalls, takes too long, or is not wanted any more, and remembers which of them it was. */
+class Watch {
+  private readonly controller = new AbortController();
+  private readonly total: NodeJS.Timeout;
+  private step: NodeJS.Timeout;
+  private reason: ProviderUnavailableError | undefined;
+  private readonly onAbort = (): void => {
+    this.end('ABORTED', 'The submit was broken off.');
+  };
+
+  constructor(
+    private readonly settings: Required<Omit<DeepgramSettings, 'apiKey'>>,
+    private readonly outer: AbortSignal,
+  ) {
+    this.total = setTimeout(() => {
+      this.end('SUBMIT_TIMEOUT', 'The submit took too long.');
+    }, settings.totalTimeoutMs);
+    this.step = this.stall();
+    if (outer.aborted) this.onAbort();
+    else outer.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** A part of the audio went out. */
+  progress(): void {
+    clearTimeout(this.step);
+    this.step = this.stall();
+  }
+
+  /** All is sent; from here a slow answer gets no more time, however it drips. */
+  sent(): void {
+    clearTimeout(this.step);
+    this.step = setTimeout(() => {
+      this.end('ANSWER_TIMEOUT', 'Deepgram did not answer in time; it may have taken the job.');
+    }, this.settings.answerTimeoutMs);
+  }
+
+  fault(): ProviderUnavailableError | undefined {
+    return this.reason;
+  }
+
+  /** Also lets go of the connection when an answer was not read to its end. */
+  close(): void {
+    clearTimeout(this.total);
+    clearTimeout(this.step);
+    this.outer.removeEventListener('abort', this.onAbort);
+    this.controller.abort();
+  }
+
+  private stall(): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.end('UPLOAD_STALLED', 'Deepgram took no more of the audio.');
+    }, this.settings.stallTimeoutMs);
+  }
+
+  private end(code: string, message: string): void {
+    this.reason ??= unavailable(code, message);
+    this.controller.abort();
+  }
+}
+
+// ---- audio ----
+
+interface OpenAudio {
+  headers: Record<string, string>;
+  body(watch: Watch): string | AsyncIterable<Uint8Array>;
+  /** What went wrong with the audio itself, on our side. */
+  fault(): ProviderRejectedError | ProviderUnavailableError | undefined;
+  close(): void;
+}
+
+async function openAudio(audio: AudioSource): Promise<OpenAudio> {
+  if (audio.kind === 'url') return urlAudio(audio.url);
+  try {
+    return uploadAudio(audio, await audio.open());
+  } catch (error) {
+    throw audioFault(error);
+  }
+}
+
+function urlAudio(url: string): OpenAudio {
+  const body = (watch: Watch): string => {
+    watch.sent();
+    return JSON.stringify({ url });
+  };
+  return { headers: { 'content-type': 'application/json' }, body, fault: () => undefined, close: () => undefined };
+}
+
+/** Content-Length always: without it Deepgram answers 411, or quietly transcribes only the beginning. */
+function uploadAudio({ bytes, contentType }: { bytes: number; contentType: string }, stream: Readable): OpenAudio {
+  let fault: ProviderRejectedError | ProviderUnavailableError | undefined;
+  async function* body(watch: Watch): AsyncGenerator<Uint8Array> {
+    let sent = 0;
+    try {
+      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+        sent += chunk.byteLength;
+        yield chunk;
+        watch.progress();
+      }
+    } catch (error) {
+      fault = audioFault(error);
+      throw error;
+    }
+    if (sent !== bytes) {
+      fault = new ProviderRejectedError(
+        `The stored audio has ${String(sent)} bytes and not the ${String(bytes)} that were noted; submit it again.`,
+        { providerCode: 'AUDIO_LENGTH' },
+      );
+      throw fault;
+    }
+    watch.sent();
+  }
+  return {
+    headers: { 'content-type': contentType, 'content-length': String(bytes) },
+    body,
+    fault: () => fault,
+    close: () => {
+      // a stream that is broken off may still raise its own error, with nobody left to hear it
+      stream.on('error', () => undefined);
+      stream.destroy();
+    },
+  };
+}
+
+function audioFault(error: unknown): ProviderRejectedError | ProviderUnavailableError {
+  const code = errorCode(error);
+  if (error instanceof NotFoundError || code === 'ENOENT') {
+    return new ProviderRejectedError('The audio is no longer stored; submit it again.', {
+      providerCode: 'AUDIO_MISSING',
+    });
+  }
+  return unavailable('AUDIO_UNREADABLE', `The stored audio could not be read (${code ?? 'no code'}).`);
+}
+
+// ---- answer ----
+
+function readAnswer(response: Response, text: string, secrets: readonly string[]): { requestId: string } {
+  const safe = secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
+  if (!response.ok) throw classifySubmit(response.status, safe, response.headers.get('retry-after'), Date.now());
+  const requestId = acknowledgedId(text);
+  if (requestId !== undefined) return { requestId };
+  throw new ProviderUnavailableError('The answer holds no request id: this is not how Deepgram takes a job.', {
+    providerCode: 'NO_REQUEST_ID',
+    httpStatus: response.status,
+    // each try may be transcribed and charged
+    maxAttempts: 2,
+  });
+}
+
+function acknowledgedId(text: string): string | undefined {
+  try {
+    const body = parseJson(text);
+    const id = isObject(body) ? body.request_id : undefined;
+    return typeof id === 'string' && id !== '' && id.length <= 200 ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first 64 kB of an answer. */
+async function readCapped({ body }: Response): Promise<string> {
+  if (!body) return '';
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    bytes += chunk.byteLength;
+    if (bytes >= MAX_ANSWER_BYTES) break;
+  }
+  return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8');
+}
+
+/** What a vendor may quote from the request, in the forms in which it stood there. */
+function secretsOf({ callbackUrl }: SubmitRequest, apiKey: string): string[] {
+  const password = URL.canParse(callbackUrl) ? new URL(callbackUrl).password : '';
+  const plain = [apiKey, callbackUrl, password];
+  return [...plain, ...plain.map(encodeURIComponent)].filter((secret) => secret.length >= 4);
+}
+
+// ---- faults ----
+
+function networkFault(error: unknown): ProviderRejectedError | ProviderUnavailableError {
+  if (error instanceof ProviderRejectedError || error instanceof ProviderUnavailableError) return error;
+  const code = errorCode(error) ?? 'NETWORK';
+  // the error itself is not passed on: its text may hold the URL
+  return unavailable(code, `Deepgram could not be reached (${code}).`);
+}
+
+/** `ECONNREFUSED` and the like, from the error or what caused it. */
+function errorCode(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code)) return code;
+  }
+  return undefined;
+}
+
+function unavailable(providerCode: string, message: string): ProviderUnavailableError {
+  return new ProviderUnavailableError(message, { providerCode });
+}
