@@ -78,6 +78,14 @@ export interface Channel {
    * @returns its receipt; `'absent'` when the vendor surely has none; `'unsure'` when it cannot tell
    */
   lookup?(message: Message, context: { deliveryId: string; startedAt: number }): Promise<Receipt | 'absent' | 'unsure'>;
+  /** Reads the vendor's report of what became of a message; undefined when it is none. Never throws. */
+  parseReport?(params: Record<string, string | string[]>): DeliveryReport | undefined;
+  /**
+   * True when the vendor signed a request with these form fields for this URL. Never throws.
+   * @param url the public URL with path and query, made from the configuration, not from the request
+   * @param params every field as it came, untrimmed
+   */
+  verifySignature?(url: string, params: Record<string, string | string[]>, signature: string | undefined): boolean;
   /** What an ambiguous send becomes when `lookup` is missing or cannot tell: sent again, or held as `unknown`. */
   readonly ambiguous: 'resend' | 'hold';
   /** Checks the credentials without sending; rejects with a message for people, without secrets. */
