@@ -1,0 +1,201 @@
+import { Worker } from 'node:worker_threads';
+import type { ChannelKind } from '../channels/channel.js';
+import type { RenderedParts } from '../channels/message.js';
+import { TemplateInvalidError, TemplateRenderError } from '../errors.js';
+import type { Partials } from './compile.js';
+import type { RenderOptions } from './render.js';
+import type { RenderAnswer, RenderRequest } from './render.worker.js';
+import type { TemplateParts } from './template.js';
+import { type RenderData, toView } from './view.js';
+
+export interface RenderPoolOptions {
+  /** Shared pieces that every template may include. */
+  partials?: Partials;
+  /** Milliseconds for one render or check; default 2,000. */
+  timeLimitMs?: number;
+  /** Heap of the worker in megabytes; default 96. */
+  heapLimitMb?: number;
+  /** Start the worker with the pool instead of with the first render. */
+  eager?: boolean;
+}
+
+/** A request without its number: `Omit` on each member of the union. */
+type Task = RenderRequest extends infer R ? (R extends RenderRequest ? Omit<R, 'id'> : never) : never;
+
+interface Pending {
+  task: Task;
+  resolve(rendered: RenderedParts | undefined): void;
+  reject(error: Error): void;
+}
+
+/** Loading the libraries takes some 300 ms; on a machine under load, more. */
+const START_LIMIT_MS = 20_000;
+
+/**
+ * Checks and renders templates in a thread of their own. A function call cannot be ended, a thread can: a template without an end costs
+ * its time limit, and the next one in the queue goes on in a fresh worker. Memory is limited in the same way.
+ */
+export class RenderPool {
+  private readonly queue: Pending[] = [];
+  private readonly partials: Partials;
+  private readonly timeLimitMs: number;
+  private readonly heapLimitMb: number;
+  private worker: Worker | undefined;
+  private ready = false;
+  private current: (Pending & { id: number }) | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private lastId = 0;
+  private closed = false;
+
+  constructor(options: RenderPoolOptions = {}) {
+    this.partials = options.partials ?? {};
+    this.timeLimitMs = options.timeLimitMs ?? 2_000;
+    this.heapLimitMb = options.heapLimitMb ?? 96;
+    if (options.eager === true) this.start();
+  }
+
+  /**
+   * Renders one message. A round trip with a template that was rendered before takes 1 to 2 ms.
+   * @throws TemplateRenderError over the limits of time, memory or size; TemplateInvalidError when the sources do not compile
+   */
+  async render(
+    parts: TemplateParts,
+    kind: ChannelKind,
+    data: RenderData,
+    options: RenderOptions = {},
+  ): Promise<RenderedParts> {
+    const rendered = await this.enqueue({ do: 'render', parts, kind, view: toView(data), options });
+    if (!rendered) throw new TemplateRenderError('The renderer gave no message');
+    return rendered;
+  }
+
+  /**
+   * Compiles the parts as a save would, and tries them with sample facts.
+   * @throws TemplateInvalidError with every problem, also for a template that exceeds the limits here
+   */
+  async check(parts: TemplateParts): Promise<void> {
+    try {
+      await this.enqueue({ do: 'check', parts: plainParts(parts) });
+    } catch (error) {
+      if (!(error instanceof TemplateRenderError) || this.closed) throw error;
+      throw new TemplateInvalidError(`The template cannot be used: ${error.message}`, {
+        errors: [{ pointer: '/parts', message: error.message }],
+        cause: error,
+      });
+    }
+  }
+
+  /** Ends the worker; what still waits is refused. */
+  async close(): Promise<void> {
+    this.closed = true;
+    const waiting = [...(this.current ? [this.current] : []), ...this.queue.splice(0)];
+    const worker = this.detach();
+    for (const pending of waiting) pending.reject(new TemplateRenderError('The renderer was closed'));
+    await worker?.terminate();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.close();
+  }
+
+  private enqueue(task: Task): Promise<RenderedParts | undefined> {
+    if (this.closed) return Promise.reject(new TemplateRenderError('The renderer was closed'));
+    return new Promise((resolve, reject) => {
+      this.queue.push({ task, resolve, reject });
+      this.next();
+    });
+  }
+
+  private next(): void {
+    if (this.current || this.queue.length === 0) return;
+    const worker = this.worker ?? this.start();
+    worker.ref();
+    if (!this.ready) return;
+    const pending = this.queue.shift();
+    if (!pending) return;
+    const id = ++this.lastId;
+    this.current = { ...pending, id };
+    this.timer = setTimeout(() => {
+      this.replace(`took longer than ${String(this.timeLimitMs / 1_000)} s and was stopped`);
+    }, this.timeLimitMs);
+    worker.postMessage({ ...pending.task, id } as RenderRequest);
+  }
+
+  private start(): Worker {
+    this.ready = false;
+    const worker = new Worker(workerFile(), {
+      workerData: { partials: this.partials },
+      resourceLimits: { maxOldGenerationSizeMb: this.heapLimitMb, maxYoungGenerationSizeMb: 16 },
+      // Nothing of the parent's start: no test runner's flags, no inspector.
+      execArgv: [],
+      stdout: false,
+    });
+    this.worker = worker;
+    this.timer = setTimeout(() => {
+      this.replace('could not start its renderer');
+    }, START_LIMIT_MS);
+    this.timer.unref();
+    worker.unref();
+    worker.on('message', (message: RenderAnswer | 'ready') => {
+      if (worker === this.worker) this.receive(message);
+    });
+    worker.on('error', (error) => {
+      if (worker !== this.worker) return;
+      const memory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
+      this.replace(memory ? `needed more than ${String(this.heapLimitMb)} MB and was stopped` : 'stopped its renderer');
+    });
+    worker.on('exit', () => {
+      if (worker === this.worker) this.replace('stopped its renderer');
+    });
+    return worker;
+  }
+
+  private receive(message: RenderAnswer | 'ready'): void {
+    clearTimeout(this.timer);
+    if (message === 'ready') {
+      this.ready = true;
+    } else {
+      const { current } = this;
+      if (message.id !== current?.id) return;
+      this.current = undefined;
+      if (message.ok) current.resolve(message.rendered);
+      else current.reject(toError(message));
+    }
+    if (this.queue.length === 0) this.worker?.unref();
+    this.next();
+  }
+
+  /** Ends a worker that is stuck or gone. What it worked on fails, or, when it never got ready, what waits first; the rest goes on. */
+  private replace(reason: string): void {
+    const victim = this.current ?? this.queue.shift();
+    const worker = this.detach();
+    void worker?.terminate();
+    victim?.reject(new TemplateRenderError(`The template ${reason}`));
+    if (!this.closed) this.next();
+  }
+
+  private detach(): Worker | undefined {
+    const { worker } = this;
+    clearTimeout(this.timer);
+    this.worker = undefined;
+    this.current = undefined;
+    this.ready = false;
+    return worker;
+  }
+}
+
+/** Functions and other things that cannot cross a thread become what JSON makes of them: the worker says what is wrong with the rest. */
+function plainParts(parts: TemplateParts): TemplateParts {
+  return JSON.parse(JSON.stringify(parts)) as TemplateParts;
+}
+
+function toError(answer: Extract<RenderAnswer, { ok: false }>): Error {
+  const kind = answer.code === 'TEMPLATE_INVALID' ? TemplateInvalidError : TemplateRenderError;
+  return new kind(answer.message, { errors: answer.errors });
+}
+
+/** Threads load JavaScript only: where this file runs as TypeScript (tests), the build's worker is taken. */
+function workerFile(): URL {
+  const compiled = import.meta.url.endsWith('.ts') ? '../../dist/templates/render.worker.js' : './render.worker.js';
+  return new URL(compiled, import.meta.url);
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ChannelKind } from '../channels/channel.js';
+import type { RenderedParts } from '../channels/message.js';
+import { type FieldError, HeraldError } from '../errors.js';
+import { type CompiledTemplate, compileTemplate, type Partials } from './compile.js';
+import { type RenderOptions, renderView } from './render.js';
+import { SAMPLE_DATA, SAMPLE_FAILURE } from './sample-facts.js';
+import type { TemplateParts } from './template.js';
+import { type TemplateView, toView } from './view.js';
+
+/** What the pool asks for. One at a time. */
+export type RenderRequest =
+  | { id: number; do: 'check'; parts: TemplateParts }
+  | { id: number; do: 'render'; parts: TemplateParts; kind: ChannelKind; view: TemplateView; options: RenderOptions };
+
+/** Errors cross the thread as plain data: an instance would arrive without its class. */
+export type RenderAnswer =
+  | { id: number; ok: true; rendered?: RenderedParts }
+  | {
+      id: number;
+      ok: false;
+      code: 'TEMPLATE_INVALID' | 'TEMPLATE_RENDER_FAILED';
+      message: string;
+      errors: FieldError[];
+    };
+
+const MAX_COMPILED = 50;
+
+const { partials } = workerData as { partials: Partials };
+/** By hash of the sources; the first is the one not used for longest. */
+const compiled = new Map<string, CompiledTemplate>();
+
+parentPort?.on('message', (request: RenderRequest) => {
+  parentPort?.postMessage(answer(request));
+});
+parentPort?.postMessage('ready');
+
+function answer(request: RenderRequest): RenderAnswer {
+  const { id } = request;
+  try {
+    const template = compile(request.parts);
+    if (request.do === 'render') {
+      return { id, ok: true, rendered: renderView(template, request.kind, request.view, request.options) };
+    }
+    tryOut(template);
+    return { id, ok: true };
+  } catch (error) {
+    if (error instanceof HeraldError && error.code === 'TEMPLATE_INVALID') {
+      return { id, ok: false, code: error.code, message: error.message, errors: error.errors };
+    }
+    const message = error instanceof HeraldError ? error.message : 'The template cannot be rendered';
+    return { id, ok: false, code: 'TEMPLATE_RENDER_FAILED', message, errors: [] };
+  }
+}
+
+function compile(parts: TemplateParts): CompiledTemplate {
+  const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+  const template = compiled.get(hash) ?? compileTemplate(parts, partials);
+  compiled.delete(hash);
+  compiled.set(hash, template);
+  if (compiled.size > MAX_COMPILED) compiled.delete(compiled.keys().next().value ?? hash);
+  return template;
+}
+
+/** A template that is too slow or too large for the sample is found when it is saved, not with the first transcript. */
+function tryOut(template: CompiledTemplate): void {
+  for (const data of [SAMPLE_DATA, SAMPLE_FAILURE]) {
+    const view = toView(data);
+    for (const part of Object.values(template)) part(view, { view, preview: 'preview', cutPreview: true });
+  }
+}

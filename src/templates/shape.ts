@@ -1,0 +1,96 @@
+/** What kind of value stands where in the data of templates. */
+export type Shape =
+  | { kind: 'value' }
+  | { kind: 'any' }
+  | { kind: 'list'; of: Shape }
+  | { kind: 'map'; of: Shape }
+  | { kind: 'record'; fields: Record<string, Shape> };
+
+const value: Shape = { kind: 'value' };
+const list = (of: Shape): Shape => ({ kind: 'list', of });
+const record = (fields: Record<string, Shape>): Shape => ({ kind: 'record', fields });
+const values = (...names: string[]): Record<string, Shape> => Object.fromEntries(names.map((name) => [name, value]));
+
+/** Every variable that a template may name: `TemplateView`, declared. What may be absent renders as nothing and is false in `#if`. */
+export const RENDER_SHAPE: Shape = record({
+  job: record({
+    ...values('id', 'origin', 'createdAt'),
+    tags: { kind: 'map', of: value },
+    options: { kind: 'any' },
+  }),
+  transcript: record({
+    ...values('text', 'duration', 'confidence', 'channels', 'words', 'silence', 'talk', 'language', 'summary', 'cut'),
+    speakers: list(record(values('id', 'label', 'channel', 'words', 'talk'))),
+    utterances: list(record(values('text', 'start', 'end', 'confidence', 'channel', 'speaker'))),
+    turns: list(record(values('text', 'start', 'end', 'channel', 'speaker', 'label'))),
+    topics: list(value),
+    intents: list(value),
+    entities: list(record(values('label', 'value'))),
+    search: list(record(values('query', 'confidence', 'start', 'end', 'snippet'))),
+    sentiment: record(values('label', 'score')),
+  }),
+  failure: record(values('code', 'message')),
+  delivery: record(values('id', 'channel', 'ruleName', 'reason')),
+  rule: record(values('name')),
+  matches: list(record(values('text', 'speaker', 'label', 'channel', 'start', 'end', 'before', 'after'))),
+  recipient: record(values('name', 'locale', 'timeZone')),
+  ...values('link', 'brand', 'now'),
+});
+
+/** Names that reach a prototype instead of data. */
+export function isForbiddenName(name: string): boolean {
+  return name.startsWith('__') || name in Object.prototype || name === 'prototype';
+}
+
+/** @returns the shape of a member, or the names that would have been right */
+export function member(shape: Shape, name: string): { shape: Shape } | { known: string[] } {
+  if (isForbiddenName(name)) return { known: [] };
+  switch (shape.kind) {
+    case 'any':
+      return { shape };
+    case 'map':
+      return { shape: shape.of };
+    case 'list':
+      if (name === 'length') return { shape: value };
+      return /^\d+$/.test(name) ? { shape: shape.of } : { known: ['length'] };
+    case 'record': {
+      const field = shape.fields[name];
+      return field ? { shape: field } : { known: Object.keys(shape.fields) };
+    }
+    case 'value':
+      return { known: [] };
+  }
+}
+
+/** @returns the known name nearest to `name`, when it is near enough to be a slip */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(1, Math.floor(name.length / 3)) + 0.5;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < least) {
+      least = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours. */
+function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      const above = rows[i - 1] ?? [];
+      let cost = Math.min((above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (above[j - 1] ?? 0) + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, (rows[i - 2]?.[j - 2] ?? 0) + 1);
+      }
+      row.push(cost);
+    }
+    rows.push(row);
+  }
+  return rows[a.length]?.[b.length] ?? Math.max(a.length, b.length);
+}
