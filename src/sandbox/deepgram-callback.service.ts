@@ -40,7 +40,7 @@ export async function sendCallback(request: CallbackRequest): Promise<Delivered>
     status = await post(whenAsked ? {} : authorization);
     if (whenAsked && status === 401) status = await post(authorization);
   } catch (fault) {
-    error = fault instanceof Error ? fault.message : String(fault);
+    error = (fault as Error).message;
   }
   const sent = { at, method, url: `${url.origin}${url.pathname}`, bytes: body.length };
   return { ...sent, authenticated: 'authorization' in authorization, ms: Date.now() - at, status, error };
