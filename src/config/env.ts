@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { ConfigError, type FieldError } from '../errors.js';
-import { nearest } from '../nearest.js';
+import { nearest } from '../suggestion.js';
 import { EnvSchema, OPTION_NAMES, optionMeta, type Env, type LOG_LEVELS, type OptionName } from './env.schema.js';
 
 /** Everything that the operator can set, read once at start. */
