@@ -18,7 +18,7 @@ import {
   type Retried,
   SUBMIT_RETRY_POLICY,
   toOutcome,
-} from '../../src/deliveries/retry-policy.js';
+} from '../../src/retry-policy.js';
 
 const NOW = 1_780_000_000_000;
 const FAILURE = { code: '451', message: 'later', vendorClass: 'TRANSIENT' };

@@ -30,6 +30,11 @@ function comparable(text: string): string {
     .trim();
 }
 
+/** Trial accounts put "Sent from your Twilio trial account - " in front. */
+function isSame(body: string, text: string): boolean {
+  return body !== '' && (body === text || body.endsWith(` - ${text}`));
+}
+
 /**
  * Whether a text whose send got no answer is among the messages that Twilio lists for its recipient.
  * @param listed messages to that recipient, any order; `complete` false when the list was cut
@@ -48,8 +53,7 @@ export function findSent(
       !(message.createdAt > sent.startedAt + WINDOW_MS),
   );
   const text = comparable(sent.text);
-  // Trial accounts put a text of their own in front.
-  const same = near.filter((message) => message.body !== '' && comparable(message.body).endsWith(text));
+  const same = near.filter((message) => isSame(comparable(message.body), text));
   const [found] = same;
   if (found !== undefined && same.length === 1) {
     return { providerMessageId: found.sid, note: `Found at Twilio after the answer was lost (${found.status}).` };

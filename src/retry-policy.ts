@@ -1,5 +1,4 @@
-import type { Receipt } from '../channels/channel.js';
-import { DAY, HOUR, MINUTE, SECOND } from '../duration.js';
+import { DAY, HOUR, MINUTE, SECOND } from './duration.js';
 import {
   HeraldError,
   ProviderRejectedError,
@@ -9,7 +8,7 @@ import {
   SendDeferredError,
   SendRejectedError,
   TemplateRenderError,
-} from '../errors.js';
+} from './errors.js';
 
 /** When to try again, and when to stop. All times in milliseconds. */
 export interface RetryPolicy {
@@ -79,7 +78,8 @@ export type FailedOutcome =
   | ({ kind: 'ambiguous' } & Failure);
 
 /** What one try came to. `released`: our own shutdown ended it before anything was sent. */
-export type SendOutcome = { kind: 'sent'; receipt: Receipt } | FailedOutcome | { kind: 'released' };
+export type SendOutcome =
+  { kind: 'sent'; receipt: { providerMessageId?: string; note?: string } } | FailedOutcome | { kind: 'released' };
 
 export type Decision =
   | { state: 'sent' }
