@@ -1,4 +1,7 @@
 import type { Trigger } from '../transcripts/facts.js';
+import type { SpeechMatch } from '../transcripts/speech.js';
+
+export type { SpeechMatch };
 
 export type AttachmentFormat = 'txt' | 'srt' | 'vtt' | 'json';
 
@@ -37,15 +40,6 @@ export interface Rule extends RuleDefinition {
   /** Epoch milliseconds. */
   createdAt: number;
   updatedAt: number;
-}
-
-/** Words that made a condition true. Seconds from the start of the audio. */
-export interface SpeechMatch {
-  text: string;
-  speaker?: string;
-  channel: number;
-  start: number;
-  end: number;
 }
 
 /** One condition of a rule's `when`, with its outcome: the operands of the outermost `&&` and `||`, or the whole expression. */

@@ -1,0 +1,174 @@
+import { Environment } from '@marcbachmann/cel-js';
+import type { Facts, Trigger } from '../transcripts/facts.js';
+import { TRIGGERS } from '../transcripts/facts.js';
+import { parsePhrase, Phrase, PhraseError } from '../transcripts/phrase.js';
+import type { Speech, SpeechMatch } from '../transcripts/speech.js';
+import { FACT_TYPES, FACTS_BY_TRIGGER } from './condition-facts.js';
+import { DEPTH_MAX } from './condition-scan.js';
+import { Pattern } from './pattern.js';
+
+/** Nodes of the syntax tree of one condition. */
+export const NODES_MAX = 500;
+
+/** `job.tags` for reading a tag: absent reads as `""`. Not a name that a condition can write with a dot. */
+export const TAGS_OR_EMPTY = '$tags';
+
+type Primitive = string | number | bigint | boolean;
+
+/** What `speech` is inside a condition: a view, and a place for the words that calls on it find. */
+export class SpokenWords {
+  readonly #view: Speech;
+  readonly #heard: SpeechMatch[];
+
+  /** @param heard collects the hits of every call on this view and on views made from it */
+  constructor(view: Speech, heard: SpeechMatch[]) {
+    this.#view = view;
+    this.#heard = heard;
+  }
+
+  narrow(how: (view: Speech) => Speech): SpokenWords {
+    return new SpokenWords(how(this.#view), this.#heard);
+  }
+
+  hears(how: (view: Speech) => SpeechMatch[]): boolean {
+    const found = how(this.#view);
+    for (const match of found) this.#heard.push(match);
+    return found.length > 0;
+  }
+}
+
+/** A phrase that comes from a fact and not from the source: what is no phrase is never said. */
+function phraseOf(text: string): Phrase | undefined {
+  try {
+    return parsePhrase(text);
+  } catch (error) {
+    if (error instanceof PhraseError) return undefined;
+    throw error;
+  }
+}
+
+function phrasesOf(texts: string[]): Phrase[] {
+  return texts.map(phraseOf).filter((phrase) => phrase !== undefined);
+}
+
+// One class for each declared type: the evaluator reads declared fields of known classes only, and no prototype.
+const CLASSES = new Map(
+  Object.keys(FACT_TYPES)
+    .filter((name) => name !== 'Speech')
+    .map((name) => [name, factClass()]),
+);
+
+function factClass(): new (values: Record<string, unknown>) => object {
+  return class {
+    constructor(values: Record<string, unknown>) {
+      Object.assign(this, values);
+    }
+  };
+}
+
+/** Values that a condition of any trigger reads, without `speech`. Costs one pass over the lists of the transcript. */
+export function toValues(facts: Facts): Record<string, unknown> {
+  const tags = new Map(Object.entries(facts.job.tags));
+  const tagsOrEmpty = new Map(tags);
+  tagsOrEmpty.get = (name: string): string => tags.get(name) ?? '';
+  const job = new (CLASSES.get('Job') ?? Object)({ ...facts.job, tags, [TAGS_OR_EMPTY]: tagsOrEmpty });
+  const { transcript, failure, delivery } = facts;
+  return {
+    job,
+    ...(transcript && { transcript: wrap('Transcript', transcript) }),
+    ...(failure && { failure: wrap('Failure', failure) }),
+    ...(delivery && { delivery: wrap('Delivery', delivery) }),
+  };
+}
+
+function wrap(type: string, value: unknown): unknown {
+  if (value === undefined || value === null) return undefined;
+  if (type.startsWith('list<')) return (value as unknown[]).map((item) => wrap(type.slice(5, -1), item));
+  const FactClass = CLASSES.get(type);
+  if (!FactClass) return value;
+  const fields = Object.entries(FACT_TYPES[type] ?? {});
+  const source = value as Record<string, unknown>;
+  return new FactClass(Object.fromEntries(fields.map(([name, field]) => [name, wrap(field.type, source[name])])));
+}
+
+const ENVIRONMENTS = new Map(TRIGGERS.map((on) => [on, makeEnvironment(on)]));
+
+/** Where conditions of a trigger are parsed, checked and run. */
+export function environmentOf(on: Trigger): Environment {
+  const environment = ENVIRONMENTS.get(on);
+  if (!environment) throw new Error(`no environment for ${on}`);
+  return environment;
+}
+
+function makeEnvironment(on: Trigger): Environment {
+  const environment = new Environment({ limits: { maxAstNodes: NODES_MAX, maxDepth: DEPTH_MAX } });
+  environment.registerType('Speech', { ctor: SpokenWords, fields: {} });
+  environment.registerType('Phrase', { ctor: Phrase, fields: {} });
+  environment.registerType('Pattern', { ctor: Pattern, fields: {} });
+  // A type may only name types that are registered before it.
+  const order = [...CLASSES.keys()].sort((a, b) => dependencies(a) - dependencies(b));
+  for (const name of order) {
+    const fields = Object.entries(FACT_TYPES[name] ?? {}).map(([field, { type }]) => [field, type]);
+    const hidden = name === 'Job' ? { [TAGS_OR_EMPTY]: 'map<string, string>' } : {};
+    environment.registerType(name, { ctor: CLASSES.get(name), fields: { ...Object.fromEntries(fields), ...hidden } });
+  }
+  for (const [name, type] of Object.entries(FACTS_BY_TRIGGER[on])) environment.registerVariable(name, type);
+  registerSpeech(environment);
+  registerNumbers(environment);
+  return environment;
+}
+
+function dependencies(type: string): number {
+  return Object.values(FACT_TYPES[type] ?? {}).filter((field) => /[A-Z]/.test(field.type)).length;
+}
+
+function registerSpeech(environment: Environment): void {
+  const register = (signature: string, handler: (...args: never[]) => unknown): void => {
+    environment.registerFunction(signature, handler as (...args: unknown[]) => unknown, { async: false });
+  };
+  register('Speech.by(string): Speech', (on: SpokenWords, who: string) => on.narrow((view) => view.by(who)));
+  register('Speech.channel(int): Speech', (on: SpokenWords, n: bigint) => on.narrow((view) => view.channel(Number(n))));
+  for (const number of ['int', 'double']) {
+    const seconds = (on: SpokenWords, s: bigint | number): SpokenWords => on.narrow((view) => view.first(Number(s)));
+    const lastSeconds = (on: SpokenWords, s: bigint | number): SpokenWords => on.narrow((view) => view.last(Number(s)));
+    register(`Speech.first(${number}): Speech`, seconds);
+    register(`Speech.last(${number}): Speech`, lastSeconds);
+  }
+  register('Speech.says(Phrase): bool', (on: SpokenWords, phrase: Phrase) => on.hears((view) => view.says(phrase)));
+  register('Speech.says(string): bool', (on: SpokenWords, text: string) =>
+    on.hears((view) => view.saysAny(phrasesOf([text]))),
+  );
+  register('Speech.saysAny(list<Phrase>): bool', (on: SpokenWords, phrases: Phrase[]) =>
+    on.hears((view) => view.saysAny(phrases)),
+  );
+  register('Speech.saysAny(list<string>): bool', (on: SpokenWords, texts: string[]) =>
+    on.hears((view) => view.saysAny(phrasesOf(texts))),
+  );
+  const near = (on: SpokenWords, a: string | Phrase, b: string | Phrase, words: bigint): boolean => {
+    const [first, second] = [a, b].map((side) => (side instanceof Phrase ? side : phraseOf(side)));
+    return first !== undefined && second !== undefined && on.hears((view) => view.near(first, second, Number(words)));
+  };
+  for (const a of ['Phrase', 'string']) {
+    for (const b of ['Phrase', 'string']) register(`Speech.near(${a}, ${b}, int): bool`, near);
+  }
+  register('regex(string, Pattern): bool', (text: string, pattern: Pattern) => pattern.isIn(text));
+}
+
+/** Numbers of the facts are doubles and people write whole ones: `transcript.channels == 2`, `transcript.talk * 2`. */
+function registerNumbers(environment: Environment): void {
+  environment.registerOperator('double == int', (a: Primitive, b: Primitive) => Number(a) === Number(b));
+  environment.registerOperator('double in list<int>: bool', (a: Primitive, list: Primitive[]) =>
+    list.some((item) => Number(item) === Number(a)),
+  );
+  const arithmetic: Record<string, (a: number, b: number) => number> = {
+    '+': (a, b) => a + b,
+    '-': (a, b) => a - b,
+    '*': (a, b) => a * b,
+    '/': (a, b) => a / b,
+  };
+  for (const [op, calculate] of Object.entries(arithmetic)) {
+    const mixed = (a: Primitive, b: Primitive): number => calculate(Number(a), Number(b));
+    environment.registerOperator(`double ${op} int: double`, mixed);
+    environment.registerOperator(`int ${op} double: double`, mixed);
+  }
+}

@@ -1,0 +1,153 @@
+import type { ASTNode, EvaluationError, ParseError, TypeError as CelTypeError } from '@marcbachmann/cel-js';
+import type { FieldError } from '../errors.js';
+import { checkedType } from './condition-ast.js';
+import { typeLabel } from './condition-facts.js';
+import { methodOffset } from './condition-names.js';
+import type { Token } from './condition-scan.js';
+import { positionAt } from './condition-scan.js';
+
+/** Errors of the CEL library in words for the person who wrote the condition. */
+
+/** What people write for an operator, and what CEL has. */
+const OPERATOR_HABITS = new Map(
+  Object.entries({
+    and: '&&',
+    AND: '&&',
+    '&': '&&',
+    or: '||',
+    OR: '||',
+    '|': '||',
+    not: '!',
+    NOT: '!',
+    '=': '==',
+    is: '==',
+    '<>': '!=',
+    '‘': "'",
+    '’': "'",
+    '“': '"',
+    '”': '"',
+  }),
+);
+
+const USAGE: Readonly<Record<string, string>> = {
+  by: "speech.by('1')",
+  channel: 'speech.channel(0)',
+  first: 'speech.first(60)',
+  last: 'speech.last(60)',
+  says: "speech.says('refund')",
+  saysAny: "speech.saysAny(['refund', 'money back'])",
+  near: "speech.near('cancel', 'contract', 5)",
+  regex: "regex(transcript.text, 'order \\\\d+')",
+  has: 'has(transcript.summary)',
+  contains: "transcript.text.contains('refund')",
+  size: 'size(transcript.topics)',
+};
+
+export function syntaxError(error: ParseError, source: string, tokens: readonly Token[]): FieldError {
+  const offset = error.range?.start ?? 0;
+  const index = tokens.findIndex(({ start }) => start === offset);
+  const before = tokens[index - 1];
+  // `not x` fails at x, but the fault is the word before.
+  const culprit = before && OPERATOR_HABITS.has(before.text) ? before : tokens[index];
+  const found = culprit?.text ?? source.slice(offset, offset + 1);
+  const suggestion = OPERATOR_HABITS.get(found);
+  return {
+    pointer: '/when',
+    message: syntaxMessage(error, found),
+    ...positionAt(source, culprit?.start ?? offset),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+function syntaxMessage(error: ParseError, found: string): string {
+  if (error.code === 'limit_exceeded') {
+    return /maxDepth/.test(error.summary)
+      ? 'the condition nests too deep'
+      : 'the condition is too long: split it into several rules';
+  }
+  if (found === '' && ['unexpected_token', 'expected_token'].includes(error.code))
+    return 'the condition ends too early';
+  if (error.code === 'unexpected_token' || error.code === 'unexpected_character')
+    return `"${found}" does not belong here`;
+  if (error.code === 'expected_token') return `"${found}" does not belong here: ${lower(error.summary)}`;
+  return lower(error.summary);
+}
+
+export function typeError(error: CelTypeError, source: string, tokens: readonly Token[]): FieldError {
+  const { node } = error;
+  const offset = node ? errorOffset(error, node, tokens) : 0;
+  return { pointer: '/when', message: typeMessage(error, node, source), ...positionAt(source, offset) };
+}
+
+function errorOffset(error: CelTypeError, node: ASTNode, tokens: readonly Token[]): number {
+  if (node.op === 'rcall') return methodOffset(node, tokens);
+  if (error.code === 'invalid_logical_operand') return notBool(node)?.start ?? node.start;
+  return error.range?.start ?? node.start;
+}
+
+/** The operand of `&&` or `||` that is not true or false. */
+function notBool(node: ASTNode): ASTNode | undefined {
+  if (node.op !== '&&' && node.op !== '||') return undefined;
+  return node.args.find((operand) => !['bool', 'dyn'].includes(checkedType(operand) ?? 'bool'));
+}
+
+function typeMessage(error: CelTypeError, node: ASTNode | undefined, source: string): string {
+  if (error.code === 'invalid_logical_operand' && node) {
+    return `&& and || join what is true or false; this is ${typeLabel(checkedType(notBool(node) ?? node) ?? 'dyn')}`;
+  }
+  if (node?.op === 'call' || node?.op === 'rcall') {
+    const [name] = node.args;
+    const usage = USAGE[name];
+    return usage ? `${name}() does not take this; it is written ${usage}` : `${name}() does not take this`;
+  }
+  if (error.code === 'no_such_overload' && node && Array.isArray(node.args)) {
+    return operandMessage(node.op, node.args as ASTNode[], source);
+  }
+  if (error.code === 'no_such_overload' && node?.op === '!_') return '! needs what is true or false';
+  return lower(error.summary);
+}
+
+function operandMessage(op: string, operands: ASTNode[], source: string): string {
+  const [left = '', right = ''] = operands.map((operand) => checkedType(operand) ?? '');
+  const plain = `${op} cannot take ${typeLabel(left)} and ${typeLabel(right)}`;
+  const number = operands.find(
+    (operand) => ['int', 'double'].includes(checkedType(operand) ?? '') && operand.op === 'value',
+  );
+  if (number && (left === 'string' || right === 'string')) {
+    return `${plain}; write the number in quotes: '${source.slice(number.start, number.end)}'`;
+  }
+  const text = operands.find((operand) => operand.op === 'value' && typeof operand.args === 'string');
+  if (text && [left, right].some((type) => type === 'double') && /^-?\d+(?:\.\d+)?$/.test(String(text.args))) {
+    return `${plain}; write the number without quotes: ${String(text.args)}`;
+  }
+  return plain;
+}
+
+/** Why a condition failed while it ran. Made from the rule's own text only: no word of a transcript, no tag. */
+export function runtimeMessage(error: unknown): string {
+  const { code, node } = error as Partial<EvaluationError>;
+  const text = node ? node.input.slice(node.start, node.end) : undefined;
+  const at = text === undefined ? '' : ` in ${text.slice(0, 200)}`;
+  switch (code) {
+    case 'no_such_key':
+      return `a fact is absent${at}`;
+    case 'index_out_of_bounds':
+      return `there is no such item${at}`;
+    case 'no_such_overload':
+    case 'no_matching_overload':
+    case 'variable_type_mismatch':
+    case 'field_type_mismatch':
+      return `a fact is of another type than the comparison needs${at}`;
+    case 'division_by_zero':
+    case 'modulo_by_zero':
+      return `division by zero${at}`;
+    case 'unknown_variable':
+      return `a fact is not known here${at}`;
+    default:
+      return `it could not be evaluated${at}`;
+  }
+}
+
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

@@ -1,0 +1,206 @@
+import type { ASTNode, Environment } from '@marcbachmann/cel-js';
+import { ParseError, TypeError as CelTypeError } from '@marcbachmann/cel-js';
+import type { FieldError } from '../errors.js';
+import { RuleInvalidError } from '../errors.js';
+import type { Facts, Trigger } from '../transcripts/facts.js';
+import { parsePhrase, Phrase } from '../transcripts/phrase.js';
+import type { Speech, SpeechMatch } from '../transcripts/speech.js';
+import { checkedType, children, literalText, pathOf } from './condition-ast.js';
+import type { Sizes } from './condition-cost.js';
+import { costOf, isCostly, sizesOf } from './condition-cost.js';
+import { environmentOf, SpokenWords, TAGS_OR_EMPTY, toValues } from './condition-environment.js';
+import { runtimeMessage, syntaxError, typeError } from './condition-errors.js';
+import { typeLabel } from './condition-facts.js';
+import { meaningErrors } from './condition-guards.js';
+import { nameErrors } from './condition-names.js';
+import type { Shape, Token } from './condition-scan.js';
+import { DepthError, positionAt, scan, shapeOf } from './condition-scan.js';
+import { Pattern } from './pattern.js';
+
+/**
+ * The language of conditions: CEL over the declared facts, and `speech`. Everything that can be wrong is refused when a rule
+ * is saved; what is left for run time is an index outside a list, a conversion of a text that is no number, and too much work.
+ */
+
+/** Characters of a condition. */
+export const SOURCE_MAX = 10_000;
+
+/** What conditions of one job look at; made once, shared by all rules. */
+export interface Subject {
+  values: Readonly<Record<string, unknown>>;
+  speech: Speech | undefined;
+  sizes: Sizes;
+}
+
+export function toSubject(facts: Facts, speech: Speech | undefined): Subject {
+  return { values: toValues(facts), speech, sizes: sizesOf(facts) };
+}
+
+/** One operand of the outermost `&&` and `||`. */
+export interface ConditionLeaf {
+  op: 'leaf';
+  /** As written in the source. */
+  text: string;
+  /** Steps of work it would take, about; compared with a limit for the whole rule. */
+  cost(subject: Subject): number;
+  /**
+   * @returns the outcome and the words that calls on `speech` found, by start
+   * @throws ConditionFault
+   */
+  run(subject: Subject): { result: boolean; matches: SpeechMatch[] };
+}
+
+export type ConditionTree = ConditionLeaf | { op: 'and' | 'or'; parts: ConditionTree[] };
+
+export interface CompiledCondition {
+  source: string;
+  on: Trigger;
+  tree: ConditionTree;
+}
+
+/** A condition failed at run time; `message` is for people and holds nothing that was said. */
+export class ConditionFault extends Error {}
+
+/**
+ * Parses and checks a condition against the facts that a trigger declares.
+ * @throws RuleInvalidError with every problem found: `/when`, message, line and column from 1, suggestion where one is near
+ */
+export function compileCondition(source: string, on: Trigger): CompiledCondition {
+  if (source.trim() === '') fail([problem(source, 0, 'a condition is needed; "true" is always met', 'true')]);
+  if (source.length > SOURCE_MAX) {
+    fail([problem('', 0, `a condition has at most ${String(SOURCE_MAX)} characters`)]);
+  }
+  const tokens = scanned(source);
+  const environment = environmentOf(on);
+  const { ast, check } = parsed(environment, source, tokens);
+  failIfAny(nameErrors(ast, source, tokens, on));
+  embedLiterals(ast);
+  const checked = check();
+  if (!checked.valid) fail([typeError(checked.error as CelTypeError, source, tokens)]);
+  failIfAny([...resultErrors(checked.type ?? 'dyn', ast, source), ...meaningErrors(ast, source, on)]);
+  return { source, on, tree: compileShape(shapeOf(tokens), source, environment) };
+}
+
+function scanned(source: string): Token[] {
+  try {
+    return scan(source);
+  } catch (error) {
+    if (error instanceof DepthError) fail([problem(source, error.offset, error.message)]);
+    throw error;
+  }
+}
+
+function parsed(environment: Environment, source: string, tokens: Token[]): ReturnType<Environment['parse']> {
+  try {
+    return environment.parse(source);
+  } catch (error) {
+    if (error instanceof ParseError) fail([syntaxError(error, source, tokens)]);
+    throw error;
+  }
+}
+
+/** Literal phrases and patterns become compiled values in the tree: parsed once, at save. */
+function embedLiterals(node: ASTNode): void {
+  if (node.op === 'call' && node.args[0] === 'regex') embed(node.args[1][1], (source) => new Pattern(source));
+  if (node.op === 'rcall') {
+    const [name, , args] = node.args;
+    if (name === 'says') embed(args[0], parsePhrase);
+    if (name === 'near') for (const phrase of args.slice(0, 2)) embed(phrase, parsePhrase);
+    const list = name === 'saysAny' && args[0]?.op === 'list' ? args[0].args : [];
+    if (list.every((item) => literalText(item) !== undefined)) for (const item of list) embed(item, parsePhrase);
+  }
+  for (const child of children(node)) embedLiterals(child);
+}
+
+function embed(node: ASTNode | undefined, make: (text: string) => Phrase | Pattern): void {
+  const text = literalText(node);
+  if (node && text !== undefined) (node as { args: unknown }).args = make(text);
+}
+
+/** A tag that the job has not reads as `""`; `has()` and `in` still tell whether it is there. */
+function readTagsOrEmpty(node: ASTNode): void {
+  if (node.op === 'call' && node.args[0] === 'has') return;
+  if (node.op === '.' || node.op === '[]') {
+    const [owner] = node.args;
+    if (owner.op === '.' && pathOf(owner) === 'job.tags') owner.args[1] = TAGS_OR_EMPTY;
+  }
+  for (const child of children(node)) readTagsOrEmpty(child);
+}
+
+function resultErrors(type: string, ast: ASTNode, source: string): FieldError[] {
+  if (type === 'bool') return [...listSums(ast, source)];
+  if (type === 'dyn') return [problem(source, ast.start, 'compare this with something, as in … == true')];
+  return [problem(source, ast.start, `a condition is true or false; this is ${typeLabel(type)}`)];
+}
+
+/** Joined lists could double at every step. */
+function* listSums(node: ASTNode, source: string): Generator<FieldError> {
+  if (node.op === '+' && checkedType(node)?.startsWith('list')) {
+    yield problem(source, node.start, 'lists cannot be joined');
+  }
+  for (const child of children(node)) yield* listSums(child, source);
+}
+
+function compileShape(shape: Shape, source: string, environment: Environment): ConditionTree {
+  if (shape.op === 'leaf') return compileLeaf(source.slice(shape.start, shape.end), environment);
+  return { op: shape.op, parts: shape.parts.map((part) => compileShape(part, source, environment)) };
+}
+
+function compileLeaf(text: string, environment: Environment): ConditionLeaf {
+  const program = environment.parse(text);
+  const { ast } = program;
+  const isHeavy = isCostly(ast);
+  const isNegated = ast.op === '!_';
+  // The estimate reads the tree as written, before the tags are renamed in it.
+  embedLiterals(ast);
+  readTagsOrEmpty(ast);
+  const checked = program.check();
+  if (!checked.valid) throw checked.error ?? new Error('a part of a checked condition does not check');
+  return {
+    op: 'leaf',
+    text,
+    cost: ({ sizes }) => (isHeavy ? costOf(ast, sizes) : 0),
+    run: (subject) => {
+      const heard: SpeechMatch[] = [];
+      const result = evaluate(program, subject, heard);
+      // What a negated condition found speaks for it only when it is false.
+      if (isNegated && result) return { result, matches: [] };
+      return { result, matches: heard.length > 1 ? inOrder(heard) : heard };
+    },
+  };
+}
+
+function evaluate(program: ReturnType<Environment['parse']>, subject: Subject, heard: SpeechMatch[]): boolean {
+  const speech = subject.speech && new SpokenWords(subject.speech, heard);
+  let result: unknown;
+  try {
+    result = program({ ...subject.values, speech });
+  } catch (error) {
+    throw new ConditionFault(runtimeMessage(error));
+  }
+  if (typeof result === 'boolean') return result;
+  throw new ConditionFault('it came out neither true nor false');
+}
+
+function inOrder(matches: SpeechMatch[]): SpeechMatch[] {
+  return matches.sort((a, b) => a.start - b.start || a.end - b.end);
+}
+
+function problem(source: string, offset: number, message: string, suggestion?: string): FieldError {
+  return {
+    pointer: '/when',
+    message,
+    ...positionAt(source, offset),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+function failIfAny(errors: FieldError[]): void {
+  if (errors.length > 0) fail(errors);
+}
+
+function fail(errors: FieldError[]): never {
+  const [first] = errors;
+  const place = `line ${String(first?.line)}, column ${String(first?.column)}`;
+  throw new RuleInvalidError(`The condition is not valid (${place}): ${first?.message ?? ''}`, { errors });
+}
