@@ -1,7 +1,8 @@
 import Handlebars from 'handlebars';
 import type { FieldError } from '../errors.js';
+import { nearest } from '../nearest.js';
 import { HELPERS } from './helpers.js';
-import { member, nearestName, RENDER_SHAPE, type Shape } from './shape.js';
+import { member, RENDER_SHAPE, type Shape } from './shape.js';
 import type { TemplatePart } from './template.js';
 
 type Node = hbs.AST.Node;
@@ -152,7 +153,7 @@ class Walk {
         node,
         place,
         `"#${name}" is not a block; blocks are #if, #unless, #each and #with`,
-        nearestName(name, BLOCKS),
+        nearest(name, BLOCKS),
       );
       return;
     }
@@ -203,7 +204,7 @@ class Walk {
         node,
         place,
         `there is no partial "${name}"; there is ${known.join(', ') || 'none'}`,
-        nearestName(name, known),
+        nearest(name, known),
       );
       return;
     }
@@ -290,7 +291,7 @@ class Walk {
         node,
         place,
         `there is no function "${name}"; there is ${CALLABLE.join(', ')}`,
-        nearestName(name, CALLABLE),
+        nearest(name, CALLABLE),
       );
       return undefined;
     }
@@ -317,7 +318,7 @@ class Walk {
     for (const pair of hashPairs(hash)) {
       if (!allowed.includes(pair.key)) {
         const right = allowed.length === 0 ? 'it takes no named arguments' : `there is ${allowed.join(', ')}`;
-        this.problem(pair, place, `there is no argument "${pair.key}"; ${right}`, nearestName(pair.key, allowed));
+        this.problem(pair, place, `there is no argument "${pair.key}"; ${right}`, nearest(pair.key, allowed));
       }
       this.expression(pair.value as Node, place);
     }
@@ -348,7 +349,7 @@ class Walk {
   private unknown(node: hbs.AST.PathExpression, place: Place, name: string, known: string[]): undefined {
     const whole = node.original === name ? '' : ` in "${node.original}"`;
     const names = known.length > 0 && known.length <= 30 ? `; there is ${known.join(', ')}` : '';
-    this.problem(node, place, `there is no variable "${name}"${whole}${names}`, nearestName(name, known));
+    this.problem(node, place, `there is no variable "${name}"${whole}${names}`, nearest(name, known));
     return undefined;
   }
 
