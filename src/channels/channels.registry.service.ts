@@ -54,7 +54,7 @@ export class ChannelsRegistry {
 
   /** Closes all channels; one that fails to close does not keep the others open. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.all().map((channel) => channel.close?.()));
+    await Promise.allSettled(this.all().map(async (channel) => channel.close?.()));
   }
 
   private add(channel: Channel): void {

@@ -79,7 +79,7 @@ export async function startSmtpSink(options: { login?: { user: string; pass: str
     logger: false,
     onConnect(session, reply) {
       sink.counts.connections += 1;
-      step('connect', session, reply as Reply);
+      step('connect', session, reply);
     },
     onAuth(auth, session, reply) {
       step('auth', session, (error) => {
@@ -91,11 +91,11 @@ export async function startSmtpSink(options: { login?: { user: string; pass: str
       });
     },
     onMailFrom(_address, session, reply) {
-      step('mail', session, reply as Reply);
+      step('mail', session, reply);
     },
     onRcptTo(_address, session, reply) {
       sink.counts.recipients += 1;
-      step('rcpt', session, reply as Reply);
+      step('rcpt', session, reply);
     },
     onData(stream, session, reply) {
       const chunks: Buffer[] = [];
@@ -109,7 +109,7 @@ export async function startSmtpSink(options: { login?: { user: string; pass: str
           raw: Buffer.concat(chunks).toString('utf8'),
         });
         setTimeout(() => {
-          step('data', session, reply as Reply);
+          step('data', session, reply);
         }, sink.delayMs);
       });
     },

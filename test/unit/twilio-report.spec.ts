@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import twilio from 'twilio';
 import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks.js';
+import type { DeliveryReport } from '../../src/channels/channel.js';
 import { advances, parseTwilioReport, verifyTwilioSignature } from '../../src/channels/sms/twilio-report.js';
 
 const SID = `SM${'0'.repeat(32)}`;
@@ -51,8 +52,6 @@ describe('parseTwilioReport', () => {
 });
 
 describe('advances', () => {
-  const ALL = ['sending', 'sent', 'delivered', 'undelivered', 'failed', 'canceled'] as const;
-
   it('goes up only', () => {
     expect(advances(undefined, 'sending')).toBe(true);
     expect(advances('sending', 'sent')).toBe(true);
@@ -67,7 +66,7 @@ describe('advances', () => {
       fc.property(
         fc.shuffledSubarray(['sending', 'sending', 'sent', 'delivered'] as const, { minLength: 4 }),
         (order) => {
-          let state: (typeof ALL)[number] | undefined;
+          let state: DeliveryReport['status'] | undefined;
           for (const next of order) if (advances(state, next)) state = next;
           expect(state).toBe('delivered');
         },

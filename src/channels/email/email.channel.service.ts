@@ -73,7 +73,7 @@ export class SmtpChannel implements Channel {
     this.transport.use('stream', (mail, done) => {
       const signal = mail.data.signal;
       mail.message.processFunc((stream) => {
-        if (signal instanceof AbortSignal) this.streams.set(signal, stream as Readable);
+        if (signal instanceof AbortSignal) this.streams.set(signal, stream);
         return stream;
       });
       done();

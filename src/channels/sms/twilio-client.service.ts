@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent as HttpAgent } from 'node:http';
+import type { Twilio } from 'twilio';
 import type { MessageInstance, MessageListInstanceCreateOptions } from 'twilio/lib/rest/api/v2010/account/message.js';
 import { SECOND } from '../../duration.js';
 import type { ListedMessage } from './twilio-lookup.js';
@@ -30,7 +31,7 @@ const LIST_LIMIT = 200;
 const PAGE_SIZE = 100;
 
 interface Sdk {
-  client: import('twilio').Twilio;
+  client: Twilio;
   closeSockets: () => void;
 }
 

@@ -1,0 +1,124 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { AuditStore } from '../database/audit.store.js';
+import { Database } from '../database/database.service.js';
+import { SECOND } from '../duration.js';
+import {
+  NotFoundError,
+  RecipientInvalidError,
+  SendAmbiguousError,
+  SendDeferredError,
+  SendRejectedError,
+  UnprocessableError,
+} from '../errors.js';
+import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
+import { Ids } from '../ids.service.js';
+import { nearest } from '../nearest.js';
+import type { Channel, ChannelKind, ChannelSetting, Receipt, Recipient } from './channel.js';
+import { ChannelsRegistry } from './channels.registry.service.js';
+import { testMessage } from './test-message.js';
+import { CONFIGURED_SETTINGS } from './tokens.js';
+
+const ChannelName = z.string().min(1).max(64);
+const TestBody = z.strictObject({
+  to: z.string().min(1).max(320, { error: 'has at most 320 characters' }),
+});
+type TestBody = z.infer<typeof TestBody>;
+
+/** A person waits for the answer. */
+const TEST_DEADLINE_MS = 30 * SECOND;
+
+interface ChannelView {
+  name: string;
+  kind: ChannelKind;
+  label: string;
+  /** Nothing leaves the machine. */
+  captures: boolean;
+  settings: (ChannelSetting & { configured: boolean })[];
+}
+
+@ApiTags('channels')
+@RequireScope('admin')
+@Controller('v1/channels')
+export class ChannelsController {
+  constructor(
+    private readonly registry: ChannelsRegistry,
+    private readonly ids: Ids,
+    private readonly database: Database,
+    private readonly audit: AuditStore,
+    @Inject(CONFIGURED_SETTINGS) private readonly configured: ReadonlySet<string>,
+  ) {}
+
+  @Get()
+  list(): { items: ChannelView[] } {
+    return { items: this.registry.all().map((channel) => this.show(channel)) };
+  }
+
+  /** Sends a short message now, past rules, templates and retries: does the account work, and does it reach this address? */
+  @Post(':name/test')
+  @HttpCode(200)
+  async test(
+    @Param('name', { schema: ChannelName }) name: string,
+    @Body({ schema: TestBody }) { to }: TestBody,
+    @Actor() actor: Principal,
+  ): Promise<Receipt & { captured: boolean }> {
+    const channel = this.find(name);
+    const recipient = parse(channel, to);
+    const testId = this.ids.next();
+    await this.database.uow.run((tx) => this.audit.record(tx, actor.name, 'channel.tested', name, { testId }));
+    return { ...(await send(channel, recipient, testId)), captured: channel.captures };
+  }
+
+  private find(name: string): Channel {
+    const channel = this.registry.get(name);
+    if (channel) return channel;
+    const names = this.registry.all().map((one) => one.name);
+    const suggestion = nearest(name, names);
+    throw new NotFoundError(
+      `There is no such channel; channels are ${names.join(', ')}`,
+      suggestion === undefined ? {} : { errors: [{ pointer: 'name', message: 'is not a channel', suggestion }] },
+    );
+  }
+
+  private show({ name, kind, captures, definition }: Channel): ChannelView {
+    const settings = definition.settings.map((setting) => ({
+      name: setting.name,
+      label: setting.label,
+      required: setting.required,
+      sensitive: setting.sensitive,
+      // A channel that sends was made from all that it requires.
+      configured: this.configured.has(setting.name) || (setting.required && !captures),
+    }));
+    return { name, kind, label: definition.label, captures, settings };
+  }
+}
+
+function parse(channel: Channel, to: string): Recipient {
+  try {
+    return channel.parseRecipient(to);
+  } catch (error) {
+    if (!(error instanceof RecipientInvalidError)) throw error;
+    throw new RecipientInvalidError(error.message, { errors: [{ pointer: '/to', message: error.message }] });
+  }
+}
+
+/** @throws UnprocessableError with the vendor's own word for what went wrong */
+async function send(channel: Channel, recipient: Recipient, testId: string): Promise<Receipt> {
+  const message = channel.compose(testMessage(channel.kind), recipient, []);
+  const signal = AbortSignal.timeout(TEST_DEADLINE_MS);
+  try {
+    return await channel.send(message, { deliveryId: testId, attempt: 1, idempotencyKey: testId, signal });
+  } catch (error) {
+    throw new UnprocessableError(explain(error), { cause: error });
+  }
+}
+
+function explain(error: unknown): string {
+  const vendor = (fault: { vendorClass: string; vendorCode: string; message: string }): string =>
+    `${fault.message} (${fault.vendorClass}, ${fault.vendorCode})`;
+  if (error instanceof SendRejectedError) return `The message was refused: ${vendor(error)}`;
+  if (error instanceof SendDeferredError) return `The message could not be sent now: ${vendor(error)}`;
+  if (error instanceof SendAmbiguousError) return `The message may have been sent, no answer came: ${vendor(error)}`;
+  return 'The channel failed with an error that it does not explain; see the log';
+}
