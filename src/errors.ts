@@ -104,6 +104,18 @@ export class NotFoundError extends HeraldError {
   readonly code = 'NOT_FOUND';
 }
 
+/** The path exists, under other methods. */
+export class MethodNotAllowedError extends HeraldError {
+  readonly code = 'METHOD_NOT_ALLOWED';
+  /** Methods of the path, for `Allow`. */
+  readonly allow: readonly string[];
+
+  constructor(message: string, allow: readonly string[]) {
+    super(message);
+    this.allow = allow;
+  }
+}
+
 export class ConflictError extends HeraldError {
   readonly code = 'CONFLICT';
 }

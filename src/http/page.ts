@@ -26,3 +26,9 @@ export function toPage<Row extends { id: string }, Item>(
     ...(found.length > limit && last ? { nextCursor: last.id } : {}),
   };
 }
+
+/** A time in a query or body: epoch milliseconds or ISO 8601 with a zone. Gives epoch milliseconds. */
+export const timeQuery = z.union(
+  [z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)), z.coerce.number().int().min(0).max(8.64e15)],
+  { error: 'must be ISO 8601 with a zone (2026-01-31T09:00:00Z) or epoch milliseconds' },
+);

@@ -1,0 +1,16 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { Public } from './api-key.guard.js';
+import { errorsPage } from './problem.js';
+
+/** Where the `type` of a problem leads. The rest of /docs is served by the Swagger page. */
+@Public()
+@ApiExcludeController()
+@Controller('docs')
+export class DocsController {
+  @Get('errors')
+  @Header('Content-Type', 'text/html; charset=utf-8')
+  errors(): string {
+    return errorsPage();
+  }
+}
