@@ -26,6 +26,8 @@ export interface TwilioStandIn {
   /** Requests of any kind: `POST /2010-04-01/...`. */
   requests: string[];
   fault: TwilioFault | undefined;
+  /** `Retry-After` of a scripted answer, from the request's fields. */
+  retryAfterOf: ((params: Record<string, string>) => string | undefined) | undefined;
   /** Milliseconds before a message is made. */
   delayMs: number;
   /** Create calls in hand at once, at most. */
@@ -78,6 +80,7 @@ export async function startTwilio(target?: string): Promise<TwilioStandIn> {
     messages: [],
     requests: [],
     fault: undefined,
+    retryAfterOf: undefined,
     delayMs: 0,
     mostAtOnce: 0,
     close: async () => {
@@ -128,7 +131,11 @@ export async function startTwilio(target?: string): Promise<TwilioStandIn> {
       return;
     }
     if (fault !== undefined && 'answer' in fault) {
-      send(response, fault.answer.status, fault.answer.body, fault.answer.headers);
+      const wish = standIn.retryAfterOf?.(Object.fromEntries(new URLSearchParams(body)));
+      // Later wishes are answered first, so that answers of concurrent calls cross.
+      await new Promise((resolve) => setTimeout(resolve, wish === undefined ? 0 : 100 - 5 * Number(wish)));
+      const more: Record<string, string> = wish === undefined ? {} : { 'retry-after': wish };
+      send(response, fault.answer.status, fault.answer.body, { ...fault.answer.headers, ...more });
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, standIn.delayMs));
