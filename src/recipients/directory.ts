@@ -29,6 +29,8 @@ export interface Suppression {
 }
 
 export interface Directory {
+  /** Names as they were given, for "did you mean". */
+  readonly names: { readonly contacts: readonly string[]; readonly groups: readonly string[] };
   contact(name: string): Contact | undefined;
   /** Members that exist, in the group's order; undefined when there is no such group. */
   group(name: string): Contact[] | undefined;
@@ -43,6 +45,7 @@ export function toDirectory(contacts: Contact[], groups: Group[], suppressions: 
     suppressions.map(({ kind, address, reason }) => [`${kind}:${address.toLowerCase()}`, reason]),
   );
   return {
+    names: { contacts: contacts.map(({ name }) => name), groups: groups.map(({ name }) => name) },
     contact: (name) => byName.get(name.toLowerCase()),
     group: (name) =>
       groupByName

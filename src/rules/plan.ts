@@ -1,0 +1,216 @@
+import type { Channel, ChannelKind, Recipient } from '../channels/channel.js';
+import { RecipientInvalidError, RuleInvalidError } from '../errors.js';
+import type { Contact, Directory } from '../recipients/directory.js';
+import type { Facts } from '../transcripts/facts.js';
+import { absentPaths, isExpression, parseRecipientExpression, resolve } from './recipient-expression.js';
+import type { Action, AttachmentFormat, RuleMatch, SpeechMatch } from './rule.js';
+
+/** What the planner needs of a channel. */
+export type PlanChannel = Pick<Channel, 'name' | 'kind' | 'parseRecipient'>;
+
+/** One planned send: one recipient, one channel, one template. Becomes a delivery when it is stored. */
+export interface Notification {
+  ruleId: string;
+  ruleName: string;
+  ruleVersion: number;
+  /** Index into the actions of the rule. */
+  action: number;
+  channel: string;
+  kind: ChannelKind;
+  /** Normalised address; as it came when it is `dead`. */
+  to: string;
+  recipient: Pick<Recipient, 'name' | 'locale' | 'timeZone'>;
+  template: string;
+  attach: AttachmentFormat[];
+  /** SMS: at most this many segments. */
+  previewSegments?: number;
+  /** `dead`: the address is no recipient, kept so that it is seen and can be retried; `suppressed`: must not be contacted. */
+  state: 'queued' | 'dead' | 'suppressed';
+  /** Why it is not queued; never holds the address. */
+  reason?: string;
+  /** Epoch milliseconds. */
+  dueAt: number;
+  /** Job, rule, version, action, kind and address: the same notification is stored once. */
+  dedupeKey: string;
+  /** The words that made the rule match. */
+  matches: SpeechMatch[];
+}
+
+/** A recipient of an action that nothing was planned for. */
+export interface SkippedRecipient {
+  ruleId: string;
+  /** Index into the actions of the rule. */
+  action: number;
+  /** As the rule names it: an expression, `contact:` or `group:`; never an address that was looked up. */
+  to: string;
+  reason: string;
+}
+
+export interface Plan {
+  notifications: Notification[];
+  skipped: SkippedRecipient[];
+}
+
+/** Somebody to send to, before the channel has looked at the address. */
+interface Candidate {
+  address: string;
+  contact?: Contact;
+}
+
+/** The action that is being planned, and what came of it. */
+interface Work {
+  match: RuleMatch;
+  index: number;
+  action: Action;
+  channel: PlanChannel;
+  facts: Facts;
+  directory: Directory;
+  now: number;
+  plan: Plan;
+  /** Addresses that this action reached already. */
+  reached: Set<string>;
+}
+
+// Longer than any address; a tag may hold a whole page.
+const ADDRESS_MAX = 320;
+// eslint-disable-next-line no-control-regex -- that is what must not be kept
+const CONTROLS = /[\u0000-\u001f\u007f\u2028\u2029]+/g;
+
+/**
+ * Who gets what, for the rules that matched. Nothing is looked up outside the arguments; nothing throws for bad data:
+ * an address that is none becomes a dead notification, and a recipient that leads nowhere is skipped with its reason.
+ * @param now epoch milliseconds, when the notifications are due
+ */
+export function planNotifications(
+  matches: readonly RuleMatch[],
+  facts: Facts,
+  directory: Directory,
+  channels: readonly PlanChannel[],
+  now: number,
+): Plan {
+  const plan: Plan = { notifications: [], skipped: [] };
+  for (const match of matches) {
+    match.rule.actions.forEach((action, index) => {
+      const channel = channels.find(({ name }) => name === action.channel);
+      if (channel) {
+        planAction({ match, index, action, channel, facts, directory, now, plan, reached: new Set() });
+        return;
+      }
+      const reason = `there is no channel "${action.channel}"`;
+      for (const to of action.to) plan.skipped.push({ ruleId: match.rule.id, action: index, to, reason });
+    });
+  }
+  return plan;
+}
+
+function planAction(work: Work): void {
+  for (const to of work.action.to) {
+    for (const candidate of candidatesFor(to, work)) planRecipient(candidate, work);
+  }
+}
+
+function candidatesFor(to: string, work: Work): Candidate[] {
+  if (to.startsWith('contact:')) return contactCandidates(to, work);
+  if (to.startsWith('group:')) return groupCandidates(to, work);
+  if (isExpression(to)) return expressionCandidates(to, work);
+  return [{ address: to }];
+}
+
+function contactCandidates(to: string, work: Work): Candidate[] {
+  const contact = work.directory.contact(nameIn(to));
+  if (contact) return reachable(contact, to, work);
+  return skip(work, to, `there is no contact "${nameIn(to)}"`);
+}
+
+function groupCandidates(to: string, work: Work): Candidate[] {
+  const members = work.directory.group(nameIn(to));
+  if (!members) return skip(work, to, `there is no group "${nameIn(to)}"`);
+  if (members.length === 0) return skip(work, to, `the group "${nameIn(to)}" has no members`);
+  return members.flatMap((contact) => reachable(contact, to, work));
+}
+
+function reachable(contact: Contact, to: string, work: Work): Candidate[] {
+  const isEmail = work.channel.kind === 'email';
+  const address = isEmail ? contact.email : contact.phone;
+  if (address) return [{ address, contact }];
+  return skip(work, to, `the contact "${contact.name}" has no ${isEmail ? 'e-mail address' : 'phone number'}`);
+}
+
+function expressionCandidates(to: string, work: Work): Candidate[] {
+  try {
+    const expression = parseRecipientExpression(to, work.match.rule.on);
+    const absent = absentPaths(expression, work.facts);
+    if (absent.length > 0) return skip(work, to, `${absent.join(', ')} ${absent.length === 1 ? 'is' : 'are'} absent`);
+    const address = resolve(expression, work.facts);
+    return address === '' ? skip(work, to, 'the expression gives no address') : [{ address }];
+  } catch (error) {
+    if (error instanceof RuleInvalidError) return skip(work, to, error.message);
+    throw error;
+  }
+}
+
+function skip({ plan, match, index }: Work, to: string, reason: string): Candidate[] {
+  plan.skipped.push({ ruleId: match.rule.id, action: index, to, reason });
+  return [];
+}
+
+function planRecipient({ address, contact }: Candidate, work: Work): void {
+  const parsed = parse(address, work.channel);
+  const to = 'address' in parsed ? parsed.address : address.replace(CONTROLS, ' ').slice(0, ADDRESS_MAX);
+  if (work.reached.has(to.toLowerCase())) return;
+  work.reached.add(to.toLowerCase());
+  const suppression = work.directory.suppression(work.channel.kind, to);
+  work.plan.notifications.push({
+    ...common(work, to),
+    recipient: personal(contact, 'address' in parsed ? parsed : undefined),
+    ...('fault' in parsed ? { state: 'dead', reason: parsed.fault } : outcomeOf(suppression)),
+  });
+}
+
+function common({ match, index, action, channel, facts, now }: Work, to: string) {
+  const { rule, evaluation } = match;
+  const { kind } = channel;
+  // Two deliveries of one job may die: each is worth its own notification.
+  const subject = facts.delivery === undefined ? facts.job.id : `${facts.job.id}:${facts.delivery.id}`;
+  const segments = action.preview?.segments;
+  return {
+    ruleId: rule.id,
+    ruleName: rule.name,
+    ruleVersion: rule.version,
+    action: index,
+    channel: channel.name,
+    kind,
+    to,
+    template: action.template,
+    attach: action.attach ?? [],
+    ...(segments === undefined ? {} : { previewSegments: segments }),
+    dueAt: now,
+    dedupeKey: [subject, rule.id, `v${String(rule.version)}`, String(index), kind, to].join(':'),
+    matches: evaluation.matches,
+  };
+}
+
+function outcomeOf(suppression: string | undefined): Pick<Notification, 'state' | 'reason'> {
+  return suppression === undefined ? { state: 'queued' } : { state: 'suppressed', reason: suppression };
+}
+
+/** What the contact says goes before what the address says. */
+function personal(contact: Contact | undefined, parsed: Recipient | undefined): Notification['recipient'] {
+  const name = contact?.name ?? parsed?.name;
+  const locale = contact?.locale ?? parsed?.locale;
+  const timeZone = contact?.timeZone ?? parsed?.timeZone;
+  return { ...(name && { name }), ...(locale && { locale }), ...(timeZone && { timeZone }) };
+}
+
+function parse(address: string, channel: PlanChannel): Recipient | { fault: string } {
+  try {
+    return channel.parseRecipient(address);
+  } catch (error) {
+    if (error instanceof RecipientInvalidError) return { fault: `rejected: ${error.message}` };
+    throw error;
+  }
+}
+
+function nameIn(to: string): string {
+  return to.slice(to.indexOf(':') + 1).trim();
+}
