@@ -34,7 +34,7 @@ export class ApiKeysStore {
   }
 
   /**
-   * Makes an admin key when nobody could come in: no key has ever been made and HERALD_ADMIN_KEY is not set.
+   * Makes an admin key when nobody could come in: no key is in use and HERALD_ADMIN_KEY is not set.
    * @returns the key, to be shown once; undefined when there was nothing to do
    */
   async ensureAdminKey(): Promise<string | undefined> {
