@@ -176,6 +176,7 @@ function uploadAudio({ bytes, contentType }: { bytes: number; contentType: strin
     try {
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
         sent += chunk.byteLength;
+        if (sent > bytes) break;
         yield chunk;
         watch.progress();
       }
@@ -185,7 +186,7 @@ function uploadAudio({ bytes, contentType }: { bytes: number; contentType: strin
     }
     if (sent !== bytes) {
       fault = new ProviderRejectedError(
-        `The stored audio has ${String(sent)} bytes and not the ${String(bytes)} that were noted; submit it again.`,
+        `The stored audio does not have the ${String(bytes)} bytes that were noted when it was stored; submit it again.`,
         { providerCode: 'AUDIO_LENGTH' },
       );
       throw fault;
@@ -270,9 +271,8 @@ function networkFault(error: unknown): ProviderRejectedError | ProviderUnavailab
 
 /** `ECONNREFUSED` and the like, from the error or what caused it. */
 function errorCode(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    const { code } = at as { code?: unknown };
-    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code)) return code;
+  for (let at = error, depth = 0; isObject(at) && depth < 5; at = at.cause, depth++) {
+    if (typeof at.code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(at.code)) return at.code;
   }
   return undefined;
 }

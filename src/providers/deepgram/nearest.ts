@@ -17,7 +17,8 @@ export function nearest(typed: string, candidates: readonly string[]): string | 
   if (typed.length > 40) return undefined;
   const wanted = snakeCase(typed);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  // two, so that swapped letters are found in short names too
+  let bestDistance = Math.max(wanted.length < 4 ? 1 : 2, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(wanted, snakeCase(candidate));
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
