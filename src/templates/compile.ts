@@ -14,6 +14,8 @@ export type Partials = Readonly<Record<string, string>>;
 
 const MAX_PART_LENGTH = 64 * 1024;
 const MAX_OPEN_BLOCKS = 20;
+const MAX_PARENTHESES = 100;
+const MAX_CHAINED = 500;
 
 /**
  * Checks and compiles the parts of a template. CSS of `email.html` and of the partials that it uses is put into style attributes once,
@@ -27,7 +29,7 @@ export function compileTemplate(parts: TemplateParts, partials: Partials = {}): 
     if (problems.some(({ pointer }) => pointer === `/parts/${part}` || pointer.startsWith('/partials/'))) continue;
     problems.push(...partProblems(part, source, partials));
   }
-  if (problems.length > 0) throw invalid(problems);
+  if (problems.length > 0) throw invalid(problems.sort(byPart));
   const plain = environment(partials);
   return Object.fromEntries(
     sources.map(([part, source]) => [
@@ -49,6 +51,11 @@ export function usedPartials(source: string, partials: Partials): string[] {
   };
   collect(source);
   return [...used];
+}
+
+function byPart(a: FieldError, b: FieldError): number {
+  const rank = ({ pointer }: FieldError): number => TEMPLATE_PARTS.findIndex((part) => pointer === `/parts/${part}`);
+  return rank(a) - rank(b);
 }
 
 function invalid(problems: FieldError[]): TemplateInvalidError {
@@ -97,7 +104,7 @@ function textProblems(pointer: string, source: unknown): FieldError[] {
   // An object here could be a syntax tree, which Handlebars would turn into JavaScript.
   if (typeof source !== 'string') return [{ pointer, message: 'must be text' }];
   if (source.length > MAX_PART_LENGTH) return [{ pointer, message: 'is longer than 64 kB' }];
-  if (opensTooDeep(source)) return [{ pointer, message: `blocks nest deeper than ${String(MAX_OPEN_BLOCKS)}` }];
+  if (opensTooDeep(source)) return [{ pointer, message: 'blocks or parentheses nest deeper than 20' }];
   return syntaxProblems(pointer, source);
 }
 
@@ -105,12 +112,27 @@ function partialProblems(partials: Partials): FieldError[] {
   return Object.entries(partials).flatMap(([name, source]) => textProblems(`/partials/${name}`, source));
 }
 
-/** Counted before the parser sees the text: its time grows with the square of the nesting. */
+/**
+ * Counted before the parser sees the text: it needs many seconds for thousands of nested blocks, parentheses or `else if`.
+ * Only a rough count; the exact limits are those of {@link checkPart}.
+ */
 function opensTooDeep(source: string): boolean {
-  let open = 0;
+  let blocks = 0;
   for (const [, sign] of source.matchAll(/\{\{\{?\{?~?\s*(#|\^(?!\s*~?\})|\/)/g)) {
-    open += sign === '/' ? -1 : 1;
-    if (open > 2 * MAX_OPEN_BLOCKS) return true;
+    blocks += sign === '/' ? -1 : 1;
+    if (blocks > 2 * MAX_OPEN_BLOCKS) return true;
+  }
+  const chained = source.match(/\{\{~?\s*else\s+\w/g)?.length ?? 0;
+  return chained > MAX_CHAINED || parenthesesTooDeep(source);
+}
+
+/** Within one tag; prose may hold any number of them. */
+function parenthesesTooDeep(source: string): boolean {
+  let open = 0;
+  for (const [token] of source.matchAll(/\{\{|[()]/g)) {
+    if (token === '{{') open = 0;
+    else open = Math.max(0, open + (token === '(' ? 1 : -1));
+    if (open > MAX_PARENTHESES) return true;
   }
   return false;
 }
