@@ -1,5 +1,8 @@
 import type { Readable } from 'node:stream';
 
+/** Injection token of the {@link BlobStore}. */
+export const BLOBS = Symbol('BLOBS');
+
 export interface StoredBlob {
   key: string;
   bytes: number;

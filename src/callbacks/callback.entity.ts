@@ -1,6 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-export type CallbackState = 'pending' | 'settled' | 'duplicate' | 'quarantined';
+export const CALLBACK_STATES = ['pending', 'settled', 'duplicate', 'quarantined'] as const;
+export type CallbackState = (typeof CALLBACK_STATES)[number];
 
 /**
  * One request that a provider made to us, as it came. The body is left out of the mapping: rows are listed without it, and the

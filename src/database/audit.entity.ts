@@ -10,7 +10,7 @@ export class AuditEntity {
   /** `rule.created`, `job.deleted` … */
   @Column('text') action!: string;
   @Column('text') subject!: string;
-  @Column('simple-json') detail!: Record<string, unknown>;
+  @Column('simple-json') detail!: object;
 }
 
 /** Facts about the installation (`default-rules` were made, …). */

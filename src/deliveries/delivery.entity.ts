@@ -26,6 +26,8 @@ export class DeliveryEntity {
   @Column('simple-json') attach!: AttachmentFormat[];
   @Column('integer', { name: 'preview_segments', nullable: true }) previewSegments!: number | null;
   @Column('simple-json') matches!: SpeechMatch[];
+  /** For `delivery.dead`: the delivery that died. */
+  @Column('text', { name: 'about_delivery_id', nullable: true }) aboutDeliveryId!: string | null;
   @Column('text') state!: DeliveryState;
   @Column('text', { nullable: true }) reason!: string | null;
   @Column('text', { name: 'dedupe_key' }) dedupeKey!: string;

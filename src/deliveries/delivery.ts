@@ -31,3 +31,6 @@ export interface Attempt {
 export type StoredMessage =
   | { kind: 'email'; subject: string; text: string; html: string; attachments: string[] }
   | { kind: 'sms'; text: string; segments: number; encoding: 'GSM-7' | 'UCS-2' };
+
+/** A due time that never comes: the delivery waits for a person, or for nothing. */
+export const NEVER = Number.MAX_SAFE_INTEGER;

@@ -15,7 +15,7 @@ export class JobEntity {
   @Column('bigint', { name: 'audio_bytes', nullable: true }) audioBytes!: number | null;
   @Column('text', { name: 'audio_type', nullable: true }) audioType!: string | null;
   @Column('text', { name: 'audio_name', nullable: true }) audioName!: string | null;
-  @Column('simple-json') options!: Record<string, unknown>;
+  @Column('simple-json') options!: object;
   @Column('text', { nullable: true }) preset!: string | null;
   @Column('simple-json') tags!: Record<string, string>;
   @Column('text', { name: 'idempotency_key', nullable: true }) idempotencyKey!: string | null;

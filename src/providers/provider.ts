@@ -2,6 +2,11 @@ import type { Readable } from 'node:stream';
 import type { JsonObject } from '../json.js';
 import type { Failure, Transcript } from '../transcripts/transcript.js';
 
+/** Injection tokens: the provider, its presets, and the function that makes a job's callback URL (a secret: never log it). */
+export const PROVIDER = Symbol('PROVIDER');
+export const PRESETS = Symbol('PRESETS');
+export const CALLBACK_URL = Symbol('CALLBACK_URL');
+
 /** Where the audio comes from. An upload is opened anew for each attempt: a stream cannot be sent twice. */
 export type AudioSource =
   | { kind: 'url'; url: string }

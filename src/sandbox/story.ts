@@ -172,6 +172,14 @@ export class Story {
     ];
   }
 
+  ended(): string[] {
+    return [
+      '',
+      `  ${this.paint.dim('Without --exit it stays up: the transcript page, the API with its docs, and curl to play with.')}`,
+      '',
+    ];
+  }
+
   failed(step: string, why: string): string[] {
     const { bad, bold } = this.paint;
     const lines = why.split('\n').flatMap((line) => wrap(line, WIDTH - 6));
@@ -227,7 +235,7 @@ function reason({ text, result, error }: ConditionOutcome, duration: number): st
   return !result && text.startsWith('speech') ? 'nobody says it' : '';
 }
 
-function kilobytes(bytes: number): string {
+export function kilobytes(bytes: number): string {
   return `${(bytes / 1000).toFixed(1)} kB`;
 }
 

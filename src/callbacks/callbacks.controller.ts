@@ -1,0 +1,77 @@
+import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { z } from 'zod';
+import { AuditStore } from '../database/audit.store.js';
+import { Database } from '../database/database.service.js';
+import { ConflictError, NotFoundError } from '../errors.js';
+import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
+import { pageQuery, timeQuery, toPage, type Page } from '../http/page.js';
+import { CallbackArrivals } from './arrivals.service.js';
+import { CALLBACK_STATES, type CallbackEntity } from './callback.entity.js';
+import { CallbacksStore } from './callbacks.store.js';
+
+const CallbackId = z.uuid();
+const ListCallbacks = z.strictObject({
+  ...pageQuery,
+  state: z.enum(CALLBACK_STATES).optional(),
+  jobId: z.uuid().optional(),
+  from: timeQuery.optional(),
+  to: timeQuery.optional(),
+});
+
+/** A callback as the API shows it, without its body. */
+function callbackView(callback: CallbackEntity) {
+  return {
+    id: callback.id,
+    jobId: callback.jobId === '' ? null : callback.jobId,
+    state: callback.state,
+    reason: callback.reason,
+    method: callback.method,
+    contentType: callback.contentType,
+    bytes: callback.bytes,
+    sha256: callback.sha256,
+    repeats: callback.repeats,
+    receivedAt: new Date(callback.receivedAt).toISOString(),
+    settledAt: callback.settledAt === null ? null : new Date(callback.settledAt).toISOString(),
+  };
+}
+type CallbackView = ReturnType<typeof callbackView>;
+
+/** The inbox with its quarantine. */
+@Controller('v1/callbacks')
+@RequireScope('jobs:read')
+export class CallbacksController {
+  constructor(
+    private readonly callbacks: CallbacksStore,
+    private readonly database: Database,
+    private readonly audit: AuditStore,
+    private readonly arrivals: CallbackArrivals,
+  ) {}
+
+  @Get()
+  async list(@Query({ schema: ListCallbacks }) query: z.infer<typeof ListCallbacks>): Promise<Page<CallbackView>> {
+    return toPage(await this.callbacks.list(query), query.limit, callbackView);
+  }
+
+  @Get(':id')
+  async show(@Param('id', { schema: CallbackId }) id: string): Promise<CallbackView> {
+    const callback = await this.callbacks.find(id);
+    if (!callback) throw new NotFoundError('There is no such callback');
+    return callbackView(callback);
+  }
+
+  /** Settles it again: a quarantined one after the repair, a settled one by the rules of today. Nobody is told twice. */
+  @Post(':id/replay')
+  @HttpCode(202)
+  @RequireScope('admin')
+  async replay(@Param('id', { schema: CallbackId }) id: string, @Actor() actor: Principal): Promise<CallbackView> {
+    await this.show(id);
+    const waiting = await this.database.uow.run(async (tx) => {
+      const replayed = await this.callbacks.replay(tx, id);
+      if (replayed) await this.audit.record(tx, actor.name, 'callback.replayed', id);
+      return replayed;
+    });
+    if (!waiting) throw new ConflictError('The callback waits to be settled already');
+    this.arrivals.tell();
+    return this.show(id);
+  }
+}

@@ -1,0 +1,283 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Channel, Receipt } from '../channels/channel.js';
+import { ChannelsRegistry } from '../channels/channels.registry.service.js';
+import type { Message } from '../channels/message.js';
+import { Clock } from '../clock.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { MINUTE, SECOND } from '../duration.js';
+import { EventBus } from '../event-bus.service.js';
+import { Log } from '../log.service.js';
+import { Metrics } from '../metrics.service.js';
+import { RecipientsStore } from '../recipients/recipients.store.js';
+import { decide, DELIVERY_RETRY_POLICY, toOutcome, type Decision, type SendOutcome } from '../retry-policy.js';
+import { DeliveriesStore, type Recorded } from './deliveries.store.js';
+import { NEVER } from './delivery.js';
+import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
+import { MessageComposer } from './message-composer.service.js';
+
+export type DeliverOutcome = 'sent' | 'retried' | 'dead' | 'unknown' | 'released' | 'suppressed' | 'lost';
+
+/** Made before a delivery that died is recorded; the returned function writes what its rules planned, in the same transaction. */
+export type PlanForDead = (
+  delivery: DeliveryEntity,
+  reason: string,
+) => Promise<((tx: EntityManager) => Promise<void>) | undefined>;
+
+/** One send with its connection must be over by then. */
+const SEND_DEADLINE = 30 * SECOND;
+/** When a send that may have happened is looked up, counted from its start; after the last the delivery waits for a person. */
+const LOOK_UPS = [MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE];
+
+/** Sends one claimed delivery: render, commit "started", send, commit the outcome. Nothing slow lies between the last two. */
+@Injectable()
+export class DeliverService {
+  private planForDead: PlanForDead = () => Promise.resolve(undefined);
+
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly deliveries: DeliveriesStore,
+    private readonly composer: MessageComposer,
+    private readonly channels: ChannelsRegistry,
+    private readonly recipients: RecipientsStore,
+    private readonly clock: Clock,
+    private readonly metrics: Metrics,
+    private readonly events: EventBus,
+    private readonly log: Log,
+  ) {}
+
+  /** The layer that evaluates rules registers itself here; it lies above this one. */
+  onDead(plan: PlanForDead): void {
+    this.planForDead = plan;
+  }
+
+  /** @param owner the claim that the caller holds; @param signal our own shutdown */
+  async deliver(id: string, owner: string, signal: AbortSignal): Promise<DeliverOutcome> {
+    const started = performance.now();
+    const delivery = await this.deliveries.find(id);
+    if (delivery?.leaseOwner !== owner || delivery.state !== 'sending') return 'lost';
+    const channel = this.channels.get(delivery.channel);
+    const suppression = (await this.recipients.directory()).suppression(delivery.kind, delivery.recipient);
+    if (suppression !== undefined) return this.suppress(delivery, owner, suppression);
+
+    let attempt: number | undefined;
+    let outcome: SendOutcome;
+    try {
+      const { message, stored, templateVersion } = await this.composer.compose(delivery, channel);
+      attempt = await this.deliveries.startAttempt(id, owner, { message: stored, templateVersion });
+      if (attempt === undefined) return 'lost';
+      outcome = await this.send(requireChannel(channel), message, delivery, attempt, signal);
+    } catch (error) {
+      // Rendering failed, or there is no such channel: the vendor has seen nothing.
+      const kept = delivery.message === null ? null : delivery.message;
+      attempt ??= await this.deliveries.startAttempt(id, owner, {
+        message: kept,
+        templateVersion: delivery.templateVersion,
+      });
+      if (attempt === undefined) return 'lost';
+      outcome = toOutcome(error);
+    }
+    return this.record(delivery, owner, attempt, outcome, channel, started);
+  }
+
+  /** Takes back a delivery whose process died. @param attempt the one that had begun: the vendor may have seen it */
+  async rescued(id: string, owner: string, attempt: AttemptEntity | undefined): Promise<void> {
+    const delivery = await this.deliveries.find(id);
+    if (!delivery) return;
+    const outcome: SendOutcome =
+      attempt === undefined
+        ? { kind: 'released' }
+        : {
+            kind: 'ambiguous',
+            code: 'INTERRUPTED',
+            message: 'Herald stopped during the send.',
+            vendorClass: 'AMBIGUOUS',
+          };
+    await this.record(
+      delivery,
+      owner,
+      attempt?.number,
+      outcome,
+      this.channels.get(delivery.channel),
+      performance.now(),
+    );
+  }
+
+  /** Asks the vendor whether a send that may have happened did. */
+  async lookUp(id: string, owner: string): Promise<void> {
+    const delivery = await this.deliveries.find(id);
+    if (delivery?.leaseOwner !== owner || delivery.state !== 'unknown') return;
+    const attempts = await this.deliveries.attempts(id);
+    const startedAt = attempts.at(-1)?.startedAt ?? delivery.updatedAt;
+    const channel = this.channels.get(delivery.channel);
+    const found = channel?.lookup && delivery.message ? await this.askVendor(channel, delivery, startedAt) : 'unsure';
+    const now = this.clock.now();
+    let resolved: string;
+    if (typeof found === 'object') {
+      resolved = 'sent';
+      await this.deliveries.resolveUnknown(id, owner, {
+        state: 'sent',
+        reason: 'found at the vendor',
+        dueAt: NEVER,
+        sentAt: startedAt,
+        ...(found.providerMessageId === undefined ? {} : { providerMessageId: found.providerMessageId }),
+      });
+    } else if (found === 'absent') {
+      resolved = 'queued';
+      await this.deliveries.resolveUnknown(id, owner, {
+        state: 'queued',
+        reason: 'not at the vendor; sent again',
+        dueAt: now,
+      });
+    } else {
+      const next = LOOK_UPS.map((wait) => startedAt + wait).find((at) => at > now);
+      resolved = next === undefined ? 'held' : 'unsure';
+      await this.deliveries.resolveUnknown(id, owner, {
+        state: 'unknown',
+        reason: delivery.reason,
+        dueAt: next ?? NEVER,
+      });
+    }
+    this.log.info('delivery.looked-up', { deliveryId: id, jobId: delivery.jobId, channel: delivery.channel, resolved });
+  }
+
+  private async askVendor(
+    channel: Channel,
+    delivery: DeliveryEntity,
+    startedAt: number,
+  ): Promise<Receipt | 'absent' | 'unsure'> {
+    const { message } = await this.composer.compose(delivery, channel);
+    return (
+      (await channel.lookup?.(message, { deliveryId: delivery.id, startedAt }).catch(() => 'unsure' as const)) ??
+      'unsure'
+    );
+  }
+
+  private async send(
+    channel: Channel,
+    message: Message,
+    delivery: DeliveryEntity,
+    attempt: number,
+    shutdown: AbortSignal,
+  ): Promise<SendOutcome> {
+    if (shutdown.aborted) return { kind: 'released' };
+    const reportUrl = this.settings.publicUrl && `${this.settings.publicUrl}/reports/twilio/${delivery.id}`;
+    try {
+      const receipt = await channel.send(message, {
+        deliveryId: delivery.id,
+        attempt,
+        idempotencyKey: delivery.id,
+        signal: AbortSignal.any([shutdown, AbortSignal.timeout(SEND_DEADLINE)]),
+        ...(reportUrl === undefined ? {} : { reportUrl }),
+      });
+      return { kind: 'sent', receipt };
+    } catch (error) {
+      return toOutcome(error);
+    }
+  }
+
+  private async record(
+    delivery: DeliveryEntity,
+    owner: string,
+    attempt: number | undefined,
+    outcome: SendOutcome,
+    channel: Channel | undefined,
+    started: number,
+  ): Promise<DeliverOutcome> {
+    const now = this.clock.now();
+    const retried = {
+      attempts: delivery.attemptsCounted,
+      createdAt: delivery.createdAt,
+      ambiguous: channel?.ambiguous ?? 'hold',
+    } as const;
+    const decision = decide(outcome, retried, DELIVERY_RETRY_POLICY, now, Math.random);
+    const next = this.recorded(decision, outcome, now);
+    const failure = 'code' in outcome ? { code: outcome.code, error: outcome.message } : {};
+    const also = decision.state === 'dead' ? await this.planForDead(delivery, next.reason ?? '') : undefined;
+    const held = await this.deliveries.record(
+      delivery.id,
+      owner,
+      attempt,
+      { outcome: outcome.kind, ...failure },
+      next,
+      also,
+    );
+    const result = held ? resultOf(decision, outcome) : 'lost';
+    this.tell(delivery, attempt, result, failure.code, next, started);
+    return result;
+  }
+
+  private recorded(decision: Decision, outcome: SendOutcome, now: number): Recorded {
+    switch (decision.state) {
+      case 'sent': {
+        const id = outcome.kind === 'sent' ? outcome.receipt.providerMessageId : undefined;
+        return {
+          state: 'sent',
+          reason: null,
+          dueAt: NEVER,
+          counted: true,
+          sentAt: now,
+          ...(id === undefined ? {} : { providerMessageId: id }),
+        };
+      }
+      case 'queued': {
+        const reason = 'message' in outcome ? `${outcome.code}: ${outcome.message}` : null;
+        return { state: 'queued', reason, dueAt: decision.dueAt, counted: decision.counted };
+      }
+      case 'dead':
+        return {
+          state: 'dead',
+          reason: `${decision.reason}: ${decision.message} (${decision.code})`,
+          dueAt: NEVER,
+          counted: true,
+        };
+      case 'unknown':
+        return {
+          state: 'unknown',
+          reason: `may have been sent: ${decision.message} (${decision.code})`,
+          dueAt: now + (LOOK_UPS[0] ?? 0),
+          counted: true,
+        };
+    }
+  }
+
+  private async suppress(delivery: DeliveryEntity, owner: string, reason: string): Promise<DeliverOutcome> {
+    const next = { state: 'suppressed', reason: `suppressed: ${reason}`, dueAt: NEVER, counted: false } as const;
+    const held = await this.deliveries.record(delivery.id, owner, undefined, { outcome: 'released' }, next);
+    return held ? 'suppressed' : 'lost';
+  }
+
+  private tell(
+    delivery: DeliveryEntity,
+    attempt: number | undefined,
+    outcome: DeliverOutcome,
+    code: string | undefined,
+    next: Recorded,
+    started: number,
+  ): void {
+    this.metrics.deliveries.inc({ channel: delivery.channel, outcome });
+    this.events.publish({ type: `delivery.${outcome}`, id: delivery.id, jobId: delivery.jobId, state: next.state });
+    this.log.info('delivery.attempted', {
+      deliveryId: delivery.id,
+      jobId: delivery.jobId,
+      ruleId: delivery.ruleId,
+      channel: delivery.channel,
+      attempt,
+      outcome,
+      code,
+      ms: Math.round(performance.now() - started),
+      dueAt: next.state === 'queued' ? next.dueAt : undefined,
+    });
+  }
+}
+
+function resultOf(decision: Decision, outcome: SendOutcome): DeliverOutcome {
+  if (outcome.kind === 'released') return 'released';
+  return decision.state === 'queued' ? 'retried' : decision.state;
+}
+
+function requireChannel(channel: Channel | undefined): Channel {
+  if (!channel) throw new Error('unreachable: the composer refuses a delivery without a channel');
+  return channel;
+}

@@ -1,0 +1,86 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { ConflictError, NotFoundError } from '../errors.js';
+import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
+import { toPage, type Page } from '../http/page.js';
+import type { z } from 'zod';
+import { DeliveryId, ListDeliveries, RetryMany, RetryOne } from './deliveries.schema.js';
+import { DeliveriesQueryStore } from './deliveries.query.store.js';
+import { DeliveriesStore } from './deliveries.store.js';
+import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
+import { deliveryView } from './delivery-view.js';
+import type { DeliveryEntity } from './delivery.entity.js';
+
+type DeliveryView = ReturnType<typeof deliveryView>;
+
+/** Deliveries hold addresses and words: `admin` to change, `jobs:read` to look. */
+@Controller('v1/deliveries')
+@RequireScope('jobs:read')
+export class DeliveriesController {
+  constructor(
+    private readonly deliveries: DeliveriesStore,
+    private readonly queries: DeliveriesQueryStore,
+    @Inject(DISPATCHER) private readonly dispatcher: DeliveryDispatcher,
+  ) {}
+
+  @Get()
+  async list(@Query({ schema: ListDeliveries }) query: ListDeliveries): Promise<Page<DeliveryView>> {
+    const { limit, cursor, ...filter } = query;
+    return toPage(await this.queries.list(filter, { limit, cursor }), limit, (delivery) => deliveryView(delivery));
+  }
+
+  @Get(':id')
+  async show(@Param('id', { schema: DeliveryId }) id: string): Promise<DeliveryView> {
+    return deliveryView(await this.find(id), await this.deliveries.attempts(id));
+  }
+
+  @Post('retry')
+  @HttpCode(200)
+  @RequireScope('admin')
+  async retryMany(
+    @Body({ schema: RetryMany }) body: RetryMany,
+    @Actor() actor: Principal,
+  ): Promise<{ dryRun: boolean; count: number }> {
+    const { dryRun, ...filter } = body;
+    if (dryRun) return { dryRun, count: await this.queries.count(filter) };
+    const retried = await this.queries.retryMany(filter, actor.name);
+    this.dispatcher.wake();
+    return { dryRun, count: retried.length };
+  }
+
+  @Post(':id/retry')
+  @HttpCode(200)
+  @RequireScope('admin')
+  async retry(
+    @Param('id', { schema: DeliveryId }) id: string,
+    @Body({ schema: RetryOne }) body: z.infer<typeof RetryOne>,
+    @Actor() actor: Principal,
+  ): Promise<DeliveryView> {
+    const delivery = await this.find(id);
+    if (!(await this.queries.retry(id, actor.name, body.mayDuplicate))) {
+      throw new ConflictError(
+        delivery.state === 'unknown'
+          ? 'This message may have been sent. Send {"mayDuplicate": true} to send it again all the same'
+          : `The delivery is ${delivery.state}; only dead, cancelled, suppressed or held ones can be retried`,
+      );
+    }
+    this.dispatcher.wake();
+    return this.show(id);
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @RequireScope('admin')
+  async cancel(@Param('id', { schema: DeliveryId }) id: string, @Actor() actor: Principal): Promise<DeliveryView> {
+    const delivery = await this.find(id);
+    if (!(await this.queries.cancel(id, actor.name))) {
+      throw new ConflictError(`The delivery is ${delivery.state}; only queued, held or unknown ones can be cancelled`);
+    }
+    return this.show(id);
+  }
+
+  private async find(id: string): Promise<DeliveryEntity> {
+    const delivery = await this.deliveries.find(id);
+    if (!delivery) throw new NotFoundError('There is no such delivery');
+    return delivery;
+  }
+}

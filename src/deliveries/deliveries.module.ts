@@ -1,0 +1,59 @@
+import { Inject, Module, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Clock } from '../clock.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { SECOND } from '../duration.js';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { Log } from '../log.service.js';
+import { RecipientsModule } from '../recipients/recipients.module.js';
+import { TemplatesModule } from '../templates/templates.module.js';
+import { TranscriptsModule } from '../transcripts/transcripts.module.js';
+import { DeliverService } from './deliver.service.js';
+import { DeliveriesController } from './deliveries.controller.js';
+import { DeliveriesQueryStore } from './deliveries.query.store.js';
+import { DeliveriesStore } from './deliveries.store.js';
+import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
+import { EmbeddedDispatcher } from './embedded.dispatcher.js';
+import { MessageComposer } from './message-composer.service.js';
+import { ReportsController } from './reports.controller.js';
+import { ReportsStore } from './reports.store.js';
+
+/** On SQLite nobody else can make a delivery, and this process wakes itself; on PostgreSQL other replicas may. */
+const POLL = { sqlite: 30 * SECOND, postgres: SECOND };
+/** What is in hand at shutdown has this long to end. */
+const GRACE = 8 * SECOND;
+
+@Module({
+  imports: [JobsModule, RecipientsModule, TemplatesModule, TranscriptsModule],
+  controllers: [DeliveriesController, ReportsController],
+  providers: [
+    DeliveriesStore,
+    DeliveriesQueryStore,
+    ReportsStore,
+    MessageComposer,
+    DeliverService,
+    {
+      provide: DISPATCHER,
+      inject: [SETTINGS, DeliveriesStore, DeliverService, Clock, Log],
+      useFactory: (settings: Settings, store: DeliveriesStore, service: DeliverService, clock: Clock, log: Log) => {
+        const { kind } = settings.database;
+        return new EmbeddedDispatcher(store, service, clock, log, kind === 'sqlite', POLL[kind]);
+      },
+    },
+  ],
+  exports: [DeliveriesStore, DeliverService, DISPATCHER],
+})
+export class DeliveriesModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Settings,
+    @Inject(DISPATCHER) private readonly dispatcher: DeliveryDispatcher,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.settings.role !== 'api') await this.dispatcher.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.dispatcher.stop(GRACE);
+  }
+}

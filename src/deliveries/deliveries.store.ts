@@ -1,0 +1,288 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Clock } from '../clock.js';
+import { Database } from '../database/database.service.js';
+import { changed, rows } from '../database/unit-of-work.service.js';
+import { Ids } from '../ids.service.js';
+import type { Notification } from '../rules/plan.js';
+import type { Trigger } from '../transcripts/facts.js';
+import type { AttemptOutcome, DeliveryState, StoredMessage } from './delivery.js';
+import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
+import { settleReport } from './report-state.store.js';
+
+/** What a finished attempt changes on its delivery. */
+export interface Recorded {
+  state: DeliveryState;
+  reason: string | null;
+  dueAt: number;
+  counted: boolean;
+  sentAt?: number;
+  providerMessageId?: string;
+}
+
+export interface AttemptEnd {
+  outcome: AttemptOutcome;
+  code?: string;
+  error?: string;
+}
+
+/** What notifications were planned for. */
+export interface EnqueueSource {
+  jobId: string;
+  trigger: Trigger;
+  replay: boolean;
+  /** For `delivery.dead`: the delivery that died. */
+  aboutDeliveryId?: string;
+}
+
+/**
+ * Deliveries and their attempts. A claim gives an owner and a lease; every later write shows the owner, and `false` means "not
+ * mine any more".
+ */
+@Injectable()
+export class DeliveriesStore {
+  constructor(
+    private readonly database: Database,
+    private readonly ids: Ids,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Stores planned notifications, once each: the dedupe key is unique. On a replay what an earlier version of the rule has
+   * planned for the same recipient counts as well.
+   * @returns how many were new
+   */
+  async enqueue(tx: EntityManager, notifications: Notification[], source: EnqueueSource): Promise<number> {
+    const now = this.clock.now();
+    let added = 0;
+    for (const notification of notifications) {
+      if (source.replay && (await this.plannedBefore(tx, source.jobId, notification))) continue;
+      const { identifiers } = await tx
+        .createQueryBuilder()
+        .insert()
+        .into(DeliveryEntity)
+        .values(this.toRow(notification, source, now))
+        .orIgnore()
+        .returning('id')
+        .execute();
+      if (identifiers.some((identifier) => identifier !== undefined)) added++;
+    }
+    return added;
+  }
+
+  find(id: string): Promise<DeliveryEntity | null> {
+    return this.database.reads.findOneBy(DeliveryEntity, { id });
+  }
+
+  attempts(id: string): Promise<AttemptEntity[]> {
+    return this.database.reads.find(AttemptEntity, { where: { deliveryId: id }, order: { number: 'ASC' } });
+  }
+
+  /** Takes up to `limit` due deliveries, oldest due first. */
+  async claim(owner: string, limit: number, leaseMs: number): Promise<string[]> {
+    const now = this.clock.now();
+    const { dialect } = this.database;
+    const claimed = await this.database.uow.run((tx) =>
+      rows<{ id: string; due_at: number }>(
+        tx,
+        dialect.bind(
+          `with due as (
+             select id from deliveries where state = 'queued' and due_at <= ? order by due_at, id limit ? ${dialect.claimLock}
+           )
+           update deliveries set state = 'sending', lease_owner = ?, lease_until = ?, updated_at = ?
+            where id in (select id from due) returning id, due_at`,
+        ),
+        [now, limit, owner, now + leaseMs, now],
+      ),
+    );
+    return claimed.sort((a, b) => a.due_at - b.due_at || (a.id < b.id ? -1 : 1)).map((row) => row.id);
+  }
+
+  /** Epoch milliseconds of the next queued delivery or look-up, if there is one. */
+  async nextDue(): Promise<number | undefined> {
+    const [row] = await this.database.read<{ next: number | null }>(
+      `select min(due_at) as next from deliveries where state in ('queued', 'unknown')`,
+    );
+    return row?.next ?? undefined;
+  }
+
+  /** Commits that an attempt begins, and the message it sends, before the vendor sees anything. @returns its number, or undefined when lost */
+  startAttempt(
+    id: string,
+    owner: string,
+    rendered: { message: StoredMessage | null; templateVersion: number | null },
+  ): Promise<number | undefined> {
+    const now = this.clock.now();
+    const { dialect } = this.database;
+    return this.database.uow.run(async (tx) => {
+      const [row] = await rows<{ attempts_made: number }>(
+        tx,
+        dialect.bind(
+          `update deliveries set attempts_made = attempts_made + 1, message = ?, template_version = ?, updated_at = ?
+            where id = ? and lease_owner = ? and state = 'sending' returning attempts_made`,
+        ),
+        [rendered.message && JSON.stringify(rendered.message), rendered.templateVersion, now, id, owner],
+      );
+      if (!row) return undefined;
+      await tx.insert(AttemptEntity, { deliveryId: id, number: row.attempts_made, startedAt: now });
+      return row.attempts_made;
+    });
+  }
+
+  /** Records an attempt's end and what becomes of the delivery. @returns false when the claim was lost */
+  record(
+    id: string,
+    owner: string,
+    attempt: number | undefined,
+    end: AttemptEnd,
+    next: Recorded,
+    also?: (tx: EntityManager) => Promise<void>,
+  ): Promise<boolean> {
+    const now = this.clock.now();
+    const { dialect } = this.database;
+    return this.database.uow.run(async (tx) => {
+      const count = await changed(
+        tx,
+        dialect.bind(
+          `update deliveries set state = ?, reason = ?, due_at = ?, attempts_counted = attempts_counted + ?,
+             sent_at = coalesce(?, sent_at), provider_message_id = coalesce(?, provider_message_id),
+             lease_owner = null, lease_until = null, updated_at = ?
+            where id = ? and lease_owner = ? and state = 'sending'`,
+        ),
+        [
+          next.state,
+          next.reason,
+          next.dueAt,
+          next.counted ? 1 : 0,
+          next.sentAt ?? null,
+          next.providerMessageId ?? null,
+          now,
+          id,
+          owner,
+        ],
+      );
+      if (count === 0) return false;
+      if (attempt !== undefined) {
+        await tx.update(
+          AttemptEntity,
+          { deliveryId: id, number: attempt },
+          { endedAt: now, outcome: end.outcome, code: end.code ?? null, error: end.error ?? null },
+        );
+      }
+      if (next.state === 'sent' || next.state === 'unknown') await settleReport(tx, id, now);
+      await also?.(tx);
+      return true;
+    });
+  }
+
+  /**
+   * Takes back what was in hand when a process died: expired leases, or every lease when this process is the only one.
+   * @returns ids with the attempt that had begun (undefined: none had, the vendor has seen nothing)
+   */
+  rescue(
+    owner: string,
+    leaseMs: number,
+    alone: boolean,
+  ): Promise<{ id: string; attempt: AttemptEntity | undefined }[]> {
+    const now = this.clock.now();
+    const { dialect } = this.database;
+    return this.database.uow.run(async (tx) => {
+      const found = await rows<{ id: string }>(
+        tx,
+        dialect.bind(
+          `with lost as (
+             select id from deliveries where state = 'sending' and (lease_until <= ? or ? = 1) limit 500 ${dialect.claimLock}
+           )
+           update deliveries set lease_owner = ?, lease_until = ? where id in (select id from lost) returning id`,
+        ),
+        [now, alone ? 1 : 0, owner, now + leaseMs],
+      );
+      const rescued: { id: string; attempt: AttemptEntity | undefined }[] = [];
+      for (const { id } of found) {
+        const open = await tx.find(AttemptEntity, { where: { deliveryId: id }, order: { number: 'DESC' }, take: 1 });
+        rescued.push({ id, attempt: open[0]?.outcome === null ? open[0] : undefined });
+      }
+      return rescued;
+    });
+  }
+
+  /** Takes deliveries that may have been sent and whose time for a look-up has come. */
+  async claimUnknown(owner: string, limit: number, leaseMs: number): Promise<string[]> {
+    const now = this.clock.now();
+    const { dialect } = this.database;
+    const claimed = await this.database.uow.run((tx) =>
+      rows<{ id: string }>(
+        tx,
+        dialect.bind(
+          `with due as (
+             select id from deliveries where state = 'unknown' and due_at <= ? and (lease_until is null or lease_until <= ?)
+              order by due_at limit ? ${dialect.claimLock}
+           )
+           update deliveries set lease_owner = ?, lease_until = ? where id in (select id from due) returning id`,
+        ),
+        [now, now, limit, owner, now + leaseMs],
+      ),
+    );
+    return claimed.map((row) => row.id);
+  }
+
+  /** Settles a look-up. @returns false when a report or a person was faster */
+  resolveUnknown(id: string, owner: string, next: Omit<Recorded, 'counted'>): Promise<boolean> {
+    const now = this.clock.now();
+    const { dialect } = this.database;
+    return this.database.uow.run(async (tx) => {
+      const count = await changed(
+        tx,
+        dialect.bind(
+          `update deliveries set state = ?, reason = ?, due_at = ?, sent_at = coalesce(?, sent_at),
+             provider_message_id = coalesce(?, provider_message_id), lease_owner = null, lease_until = null, updated_at = ?
+            where id = ? and lease_owner = ? and state = 'unknown'`,
+        ),
+        [next.state, next.reason, next.dueAt, next.sentAt ?? null, next.providerMessageId ?? null, now, id, owner],
+      );
+      return count > 0;
+    });
+  }
+
+  private async plannedBefore(tx: EntityManager, jobId: string, notification: Notification): Promise<boolean> {
+    return tx.existsBy(DeliveryEntity, {
+      jobId,
+      ruleId: notification.ruleId,
+      action: notification.action,
+      recipient: notification.to,
+    });
+  }
+
+  private toRow(notification: Notification, source: EnqueueSource, now: number) {
+    return {
+      id: this.ids.next(),
+      jobId: source.jobId,
+      trigger: source.trigger,
+      ruleId: notification.ruleId,
+      ruleName: notification.ruleName,
+      ruleVersion: notification.ruleVersion,
+      action: notification.action,
+      channel: notification.channel,
+      kind: notification.kind,
+      recipient: notification.to,
+      recipientData: notification.recipient,
+      template: notification.template,
+      attach: notification.attach,
+      previewSegments: notification.previewSegments ?? null,
+      matches: notification.matches,
+      aboutDeliveryId: source.aboutDeliveryId ?? null,
+      state: notification.state,
+      reason: notification.reason ?? null,
+      // One message for each delivery that died, not one for the job.
+      dedupeKey:
+        source.aboutDeliveryId === undefined
+          ? notification.dedupeKey
+          : `${notification.dedupeKey}:${source.aboutDeliveryId}`,
+      dueAt: notification.dueAt,
+      attemptsCounted: 0,
+      attemptsMade: 0,
+      createdAt: now,
+      updatedAt: now,
+    };
+  }
+}

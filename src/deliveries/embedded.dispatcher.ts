@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { MINUTE, SECOND } from '../duration.js';
+import { errorFields, type Log } from '../log.service.js';
+import { Wakeup } from '../wakeup.service.js';
+import type { DeliverService } from './deliver.service.js';
+import type { DeliveriesStore } from './deliveries.store.js';
+import type { DeliveryDispatcher } from './delivery-dispatcher.js';
+
+/** Longer than the deadline of a send with all its commits. */
+const LEASE = MINUTE;
+const PARALLEL = 16;
+/** How often leases that ran out are looked for. */
+const RESCUE_EVERY = 10 * SECOND;
+
+/** Claims due rows in this process; several processes may do so on one PostgreSQL. */
+export class EmbeddedDispatcher implements DeliveryDispatcher {
+  private readonly owner = randomUUID();
+  private readonly inHand = new Set<Promise<unknown>>();
+  private readonly stopping = new AbortController();
+  private readonly wakeup = new Wakeup(
+    () => this.fill(),
+    (error) => {
+      this.log.error('deliveries.dispatcher-broke', errorFields(error));
+    },
+  );
+  private rescuedAt = -Infinity;
+
+  constructor(
+    private readonly deliveries: DeliveriesStore,
+    private readonly service: DeliverService,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    /** No other process works on this database: what is in hand at the start was left by a dead one. */
+    private readonly alone: boolean,
+    /** How long a due row of another process may wait to be seen. */
+    private readonly pollMs: number,
+  ) {}
+
+  async start(): Promise<void> {
+    await this.rescue(this.alone);
+    this.wakeup.start();
+  }
+
+  wake(): void {
+    this.wakeup.now();
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.wakeup.stop();
+    await this.wakeup.idle();
+    const timer = setTimeout(() => {
+      this.stopping.abort();
+    }, graceMs);
+    await Promise.allSettled(this.inHand);
+    clearTimeout(timer);
+  }
+
+  private async fill(): Promise<number> {
+    if (performance.now() - this.rescuedAt > RESCUE_EVERY) await this.rescue(false);
+    let free = PARALLEL - this.inHand.size;
+    while (free > 0) {
+      const due = await this.deliveries.claim(this.owner, free, LEASE);
+      for (const id of due) this.hold(this.service.deliver(id, this.owner, this.stopping.signal));
+      const unknown = due.length < free ? await this.deliveries.claimUnknown(this.owner, free - due.length, LEASE) : [];
+      for (const id of unknown) this.hold(this.service.lookUp(id, this.owner));
+      if (due.length + unknown.length < free) break;
+      free = PARALLEL - this.inHand.size;
+    }
+    // With all hands full, the next one that becomes free wakes us.
+    if (this.inHand.size >= PARALLEL) return this.pollMs;
+    const next = await this.deliveries.nextDue();
+    return next === undefined ? this.pollMs : Math.min(this.pollMs, Math.max(0, next - this.clock.now()));
+  }
+
+  private hold(work: Promise<unknown>): void {
+    const held = work
+      .catch((error: unknown) => {
+        // The row keeps its lease and is rescued when that runs out.
+        this.log.error('delivery.broke', errorFields(error));
+      })
+      .finally(() => {
+        this.inHand.delete(held);
+        this.wake();
+      });
+    this.inHand.add(held);
+  }
+
+  private async rescue(alone: boolean): Promise<void> {
+    this.rescuedAt = performance.now();
+    for (const { id, attempt } of await this.deliveries.rescue(this.owner, LEASE, alone)) {
+      await this.service.rescued(id, this.owner, attempt);
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Channel, Recipient } from '../channels/channel.js';
+import type { Attachment, Message } from '../channels/message.js';
+import { Clock } from '../clock.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { SendRejectedError, TemplateRenderError } from '../errors.js';
+import type { JobEntity } from '../jobs/job.entity.js';
+import { JobsStore } from '../jobs/jobs.store.js';
+import type { AttachmentFormat } from '../rules/rule.js';
+import type { RenderData } from '../templates/render.js';
+import { RenderPool } from '../templates/render-pool.service.js';
+import { TemplatesStore } from '../templates/templates.store.js';
+import { toPlainText, toSrt, toVtt } from '../transcripts/captions.js';
+import { toFacts, type DeliveryFacts, type Facts } from '../transcripts/facts.js';
+import { LINK_SECRET, makeLinkToken } from '../transcripts/link.js';
+import type { Transcript } from '../transcripts/transcript.js';
+import { TranscriptsStore } from '../transcripts/transcripts.store.js';
+import { DeliveriesStore } from './deliveries.store.js';
+import type { StoredMessage } from './delivery.js';
+import type { DeliveryEntity } from './delivery.entity.js';
+
+export interface Composed {
+  message: Message;
+  stored: StoredMessage;
+  templateVersion: number | null;
+}
+
+/** Makes the message of a delivery: rendered once, and the same on every later attempt. */
+@Injectable()
+export class MessageComposer {
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Settings,
+    @Inject(LINK_SECRET) private readonly linkSecret: string,
+    private readonly jobs: JobsStore,
+    private readonly transcripts: TranscriptsStore,
+    private readonly templates: TemplatesStore,
+    private readonly deliveries: DeliveriesStore,
+    private readonly renderer: RenderPool,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws TemplateRenderError, RecipientInvalidError, SendRejectedError: nothing was sent, and the same try would fail again */
+  async compose(delivery: DeliveryEntity, channel: Channel | undefined): Promise<Composed> {
+    if (!channel) {
+      const message = `There is no channel "${delivery.channel}" any more`;
+      throw new SendRejectedError(message, { vendorCode: 'NO_CHANNEL', vendorClass: 'BUG' });
+    }
+    const recipient = { ...delivery.recipientData, ...channel.parseRecipient(delivery.recipient) };
+    const transcript = await this.transcripts.find(delivery.jobId);
+    const attachments = this.attachments(delivery, transcript);
+    if (delivery.message) {
+      const message = restore(delivery.message, recipient, attachments);
+      return { message, stored: delivery.message, templateVersion: delivery.templateVersion };
+    }
+    return this.render(delivery, channel, recipient, transcript, attachments);
+  }
+
+  private async render(
+    delivery: DeliveryEntity,
+    channel: Channel,
+    recipient: Recipient,
+    transcript: Transcript | undefined,
+    attachments: Attachment[],
+  ): Promise<Composed> {
+    const job = await this.jobs.find(delivery.jobId);
+    if (!job) throw new TemplateRenderError('The job of this delivery was deleted');
+    const template = await this.templates.current(delivery.template);
+    if (!template) throw new TemplateRenderError(`There is no template "${delivery.template}" any more`);
+    const data = await this.renderData(delivery, job, transcript, recipient);
+    const rendered = await this.renderer.render(template.parts, delivery.kind, data, {
+      smsSegments: delivery.previewSegments ?? 1,
+    });
+    const message = channel.compose(rendered, recipient, attachments);
+    return { message, stored: store(message), templateVersion: template.version };
+  }
+
+  private async renderData(
+    delivery: DeliveryEntity,
+    job: JobEntity,
+    transcript: Transcript | undefined,
+    recipient: Recipient,
+  ): Promise<RenderData> {
+    const { publicUrl, brand, timeZone, locale } = this.settings;
+    const facts: Facts = toFacts(this.jobs.facts(job), {
+      ...(transcript === undefined ? {} : { transcript }),
+      ...(job.failure === null ? {} : { failure: job.failure }),
+    });
+    const about = delivery.aboutDeliveryId === null ? undefined : await this.aboutDelivery(delivery.aboutDeliveryId);
+    return {
+      ...facts,
+      ...(about === undefined ? {} : { delivery: about }),
+      rule: { name: delivery.ruleName },
+      matches: delivery.matches,
+      recipient: {
+        ...(recipient.name === undefined ? {} : { name: recipient.name }),
+        locale: recipient.locale ?? locale,
+        timeZone: recipient.timeZone ?? timeZone,
+      },
+      ...(publicUrl === undefined ? {} : { link: `${publicUrl}/t/${makeLinkToken(job.id, this.linkSecret)}` }),
+      brand,
+      now: this.clock.now(),
+    };
+  }
+
+  private async aboutDelivery(id: string): Promise<DeliveryFacts | undefined> {
+    const dead = await this.deliveries.find(id);
+    return dead ? deliveryFacts(dead, dead.reason ?? '') : undefined;
+  }
+
+  private attachments(delivery: DeliveryEntity, transcript: Transcript | undefined): Attachment[] {
+    if (!transcript) return [];
+    return delivery.attach.map((format) => ({ filename: `transcript.${format}`, ...FORMATS[format](transcript) }));
+  }
+}
+
+/** What rules and templates see of a delivery that died. */
+export function deliveryFacts(delivery: DeliveryEntity, reason: string): DeliveryFacts {
+  return { id: delivery.id, channel: delivery.channel, ruleName: delivery.ruleName, reason };
+}
+
+const FORMATS: Record<AttachmentFormat, (transcript: Transcript) => Pick<Attachment, 'contentType' | 'content'>> = {
+  txt: (transcript) => ({ contentType: 'text/plain; charset=utf-8', content: toPlainText(transcript) }),
+  srt: (transcript) => ({ contentType: 'application/x-subrip; charset=utf-8', content: toSrt(transcript) }),
+  vtt: (transcript) => ({ contentType: 'text/vtt; charset=utf-8', content: toVtt(transcript) }),
+  json: (transcript) => ({ contentType: 'application/json', content: JSON.stringify(transcript, null, 2) }),
+};
+
+function store(message: Message): StoredMessage {
+  if (message.kind === 'sms') {
+    return { kind: 'sms', text: message.text, segments: message.segments, encoding: message.encoding };
+  }
+  const { subject, text, html } = message;
+  return { kind: 'email', subject, text, html, attachments: message.attachments.map(({ filename }) => filename) };
+}
+
+function restore(stored: StoredMessage, recipient: Recipient, attachments: Attachment[]): Message {
+  return { ...stored, to: recipient.address, ...(stored.kind === 'email' ? { attachments } : {}) } as Message;
+}

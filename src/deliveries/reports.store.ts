@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import type { DeliveryReport } from '../channels/channel.js';
+import { advances } from '../channels/sms/twilio-report.js';
+import { Clock } from '../clock.js';
+import { Database } from '../database/database.service.js';
+import { DeliveryEntity } from './delivery.entity.js';
+import { settleReport, statusOf } from './report-state.store.js';
+
+/** What became of a report. */
+export type ReportOutcome = 'applied' | 'stale' | 'unknown-delivery';
+
+/** The vendor's later word. States never go back: reports come twice, in any order, and before the answer to the send. */
+@Injectable()
+export class ReportsStore {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  apply(deliveryId: string, report: DeliveryReport): Promise<ReportOutcome> {
+    return this.database.uow.run(async (tx) => {
+      const delivery = await tx.findOneBy(DeliveryEntity, { id: deliveryId });
+      if (!delivery) return 'unknown-delivery';
+      const current = delivery.reportStatus === null ? undefined : statusOf(delivery.reportStatus);
+      if (!advances(current, report.status)) return 'stale';
+      await tx.update(
+        DeliveryEntity,
+        { id: deliveryId },
+        {
+          reportStatus: report.code === undefined ? report.status : `${report.status}:${report.code}`,
+          providerMessageId: report.providerMessageId,
+        },
+      );
+      await settleReport(tx, deliveryId, this.clock.now());
+      return 'applied';
+    });
+  }
+}

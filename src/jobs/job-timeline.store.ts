@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.service.js';
+import { iso } from './job-view.js';
+
+/** One screen: everything that came of a job, in the order in which it happened. */
+export interface JobTimeline {
+  /** Id under /v1/transcripts; null while there is none. */
+  transcriptId: string | null;
+  callbacks: unknown[];
+  evaluations: unknown[];
+  deliveries: unknown[];
+}
+
+type Row = Record<string, string | number | boolean | null>;
+
+/** A read over other stores' tables, so that this layer needs none of them. */
+@Injectable()
+export class JobTimelineStore {
+  constructor(private readonly database: Database) {}
+
+  async of(jobId: string): Promise<JobTimeline> {
+    const [transcripts, callbacks, evaluations, deliveries] = await Promise.all([
+      this.database.read<Row>('select job_id from transcripts where job_id = ?', [jobId]),
+      this.database.read<Row>(
+        'select id, state, reason, method, bytes, repeats, received_at, settled_at from callbacks where job_id = ? order by id',
+        [jobId],
+      ),
+      this.database.read<Row>(
+        'select id, trigger_name, data, skipped, created_at from evaluations where job_id = ? order by id',
+        [jobId],
+      ),
+      this.database.read<Row>(
+        `select id, rule_id, rule_name, action, channel, recipient, state, reason, created_at, sent_at, delivered_at
+           from deliveries where job_id = ? order by id`,
+        [jobId],
+      ),
+    ]);
+    return {
+      transcriptId: transcripts.length > 0 ? jobId : null,
+      callbacks: callbacks.map((row) => ({
+        id: row['id'],
+        state: row['state'],
+        reason: row['reason'],
+        method: row['method'],
+        bytes: row['bytes'],
+        repeats: row['repeats'],
+        receivedAt: time(row['received_at']),
+        settledAt: time(row['settled_at']),
+      })),
+      evaluations: evaluations.map((row) => ({
+        id: row['id'],
+        on: row['trigger_name'],
+        ...parsed(row['data']),
+        skipped: JSON.parse(String(row['skipped'])) as unknown,
+        at: time(row['created_at']),
+      })),
+      deliveries: deliveries.map((row) => ({
+        id: row['id'],
+        ruleId: row['rule_id'],
+        ruleName: row['rule_name'],
+        action: row['action'],
+        channel: row['channel'],
+        to: row['recipient'],
+        state: row['state'],
+        reason: row['reason'],
+        createdAt: time(row['created_at']),
+        sentAt: time(row['sent_at']),
+        deliveredAt: time(row['delivered_at']),
+      })),
+    };
+  }
+}
+
+function time(value: Row[string] | undefined): string | null {
+  return typeof value === 'number' ? iso(value) : null;
+}
+
+function parsed(text: Row[string] | undefined): Record<string, unknown> {
+  return JSON.parse(String(text)) as Record<string, unknown>;
+}

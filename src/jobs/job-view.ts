@@ -1,0 +1,42 @@
+import type { JobEntity } from './job.entity.js';
+
+/** A job as the API shows it; times are ISO 8601. An audio URL is shown without its query: it may hold a signature. */
+export function jobView(job: JobEntity) {
+  return {
+    id: job.id,
+    state: job.state,
+    origin: job.origin,
+    audio: audioView(job),
+    options: job.options,
+    preset: job.preset,
+    tags: job.tags,
+    requestId: job.requestId,
+    failure: job.failure,
+    attempts: job.attempts,
+    nextAttemptAt: iso(job.state === 'pending' ? job.nextAttemptAt : null),
+    lastError: job.lastError && { ...job.lastError, at: iso(job.lastError.at) },
+    createdAt: iso(job.createdAt),
+    submittedAt: iso(job.submittedAt),
+    settledAt: iso(job.settledAt),
+  };
+}
+
+function audioView(job: JobEntity) {
+  if (job.audioKind === null) return null;
+  if (job.audioKind === 'url') return { kind: 'url', url: withoutQuery(job.audioUrl ?? '') };
+  return {
+    kind: 'upload',
+    bytes: job.audioBytes,
+    contentType: job.audioType,
+    name: job.audioName,
+    kept: job.audioBlob !== null,
+  };
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '').replace(/\/\/[^@/]*@/, '//');
+}
+
+export function iso(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
+}

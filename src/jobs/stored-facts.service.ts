@@ -1,0 +1,43 @@
+import { Injectable, Module } from '@nestjs/common';
+import { UnprocessableError } from '../errors.js';
+import { Database } from '../database/database.service.js';
+import type { JsonObject } from '../json.js';
+import { toFacts, type Facts } from '../transcripts/facts.js';
+import type { Transcript } from '../transcripts/transcript.js';
+import { TranscriptsModule } from '../transcripts/transcripts.module.js';
+import { TranscriptsStore } from '../transcripts/transcripts.store.js';
+import { JobEntity } from './job.entity.js';
+
+export interface StoredFacts {
+  facts: Facts;
+  transcript?: Transcript;
+}
+
+/** The facts of a job that has been, for trying rules and templates on it. */
+@Injectable()
+export class StoredFactsReader {
+  constructor(
+    private readonly database: Database,
+    private readonly transcripts: TranscriptsStore,
+  ) {}
+
+  /** @throws UnprocessableError pointing at the parameter `jobId` when there is no such job */
+  async read(jobId: string): Promise<StoredFacts> {
+    const job = await this.database.reads.findOneBy(JobEntity, { id: jobId });
+    if (!job || job.deletedAt !== null) {
+      throw new UnprocessableError('There is no such job, or it was deleted', {
+        errors: [{ pointer: 'jobId', message: 'is not the id of a job' }],
+      });
+    }
+    const transcript = await this.transcripts.find(jobId);
+    const { id, origin, tags, createdAt, options, failure } = job;
+    const facts = toFacts(
+      { id, origin, tags, createdAt, options: options as JsonObject },
+      { ...(transcript === undefined ? {} : { transcript }), ...(failure === null ? {} : { failure }) },
+    );
+    return transcript === undefined ? { facts } : { facts, transcript };
+  }
+}
+
+@Module({ imports: [TranscriptsModule], providers: [StoredFactsReader], exports: [StoredFactsReader] })
+export class StoredFactsModule {}

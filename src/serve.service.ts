@@ -1,0 +1,53 @@
+import { describeSettings, parseEnv } from './config/env.js';
+import { startWarnings } from './config/start-warnings.js';
+import { HeraldError } from './errors.js';
+import { errorFields, Log } from './log.service.js';
+import { startHerald, type RunningHerald } from './start.service.js';
+
+/** Runs Herald until it is told to stop. Ends the process with 1, and every problem on standard error, when it cannot start. */
+export async function serve(env: Record<string, string | undefined>): Promise<RunningHerald | undefined> {
+  const started = performance.now();
+  try {
+    const settings = parseEnv(env);
+    const log = new Log(settings.logLevel);
+    const herald = await startHerald(settings, log);
+    log.info('herald.started', {
+      url: herald.url,
+      ms: Math.round(performance.now() - started),
+      ...describeSettings(settings),
+    });
+    for (const warning of startWarnings(settings)) log.warn('herald.warning', { warning });
+    greet(herald);
+    return herald;
+  } catch (error) {
+    process.stderr.write(`${reasonOf(error)}\n`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
+/** For the person who started it; not a log line, because the key is in it. */
+function greet({ url, adminKey, settings, secretMade }: RunningHerald): void {
+  const lines = [
+    `Herald listens on ${url}. API: ${url}/docs`,
+    ...(secretMade ? [`Made HERALD_SECRET and keep it in ${settings.dataDir}/secret. Back it up with the data.`] : []),
+    ...(adminKey === undefined ? [] : ['', `Admin key, shown only this once: ${adminKey}`, '']),
+    ...(settings.smtp ? [] : ['E-mail is captured: nothing is sent until SMTP_URL and MAIL_FROM are set.']),
+    ...(settings.twilio ? [] : ['SMS is captured: nothing is sent until TWILIO_ACCOUNT_SID and its partners are set.']),
+    ...(settings.deepgram.apiKey === undefined
+      ? ['Audio cannot be submitted until DEEPGRAM_API_KEY is set; callbacks are taken all the same.']
+      : []),
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof HeraldError) {
+    const details = error.errors
+      .map(({ pointer, message }) => `  ${pointer}: ${message}`)
+      .filter((line) => !error.message.includes(line.trim()));
+    return ['Herald cannot start.', error.message, ...details].join('\n');
+  }
+  const { error: name, errorCode } = errorFields(error);
+  return `Herald cannot start (${name}${errorCode === undefined ? '' : ` ${errorCode}`}).`;
+}

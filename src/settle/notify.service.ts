@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ChannelsRegistry } from '../channels/channels.registry.service.js';
+import { Clock } from '../clock.js';
+import { DeliveriesStore } from '../deliveries/deliveries.store.js';
+import { Ids } from '../ids.service.js';
+import { RecipientsStore } from '../recipients/recipients.store.js';
+import { EvaluationEntity } from '../rules/evaluation.entity.js';
+import { evaluateRules } from '../rules/evaluate.js';
+import { planNotifications, type Plan } from '../rules/plan.js';
+import type { Evaluation } from '../rules/rule.js';
+import { RulesStore } from '../rules/rules.store.js';
+import type { Facts, Trigger } from '../transcripts/facts.js';
+import { toSpeech } from '../transcripts/speech.js';
+import type { Transcript } from '../transcripts/transcript.js';
+
+/** What the rules made of one fact: made before the transaction, written inside it. */
+export interface Decision {
+  trigger: Trigger;
+  evaluations: Evaluation[];
+  plan: Plan;
+}
+
+/** Rules to deliveries, for everything that fires rules. */
+@Injectable()
+export class NotifyService {
+  constructor(
+    private readonly rules: RulesStore,
+    private readonly recipients: RecipientsStore,
+    private readonly channels: ChannelsRegistry,
+    private readonly deliveries: DeliveriesStore,
+    private readonly ids: Ids,
+    private readonly clock: Clock,
+  ) {}
+
+  async decide(trigger: Trigger, facts: Facts, transcript?: Transcript): Promise<Decision> {
+    const compiled = await this.rules.compiled(trigger);
+    const directory = await this.recipients.directory();
+    const { evaluations, matches } = evaluateRules(compiled, facts, transcript && toSpeech(transcript));
+    const plan = planNotifications(matches, facts, directory, this.channels.all(), this.clock.now());
+    return { trigger, evaluations, plan };
+  }
+
+  /** @returns how many deliveries were new */
+  async write(
+    tx: EntityManager,
+    decision: Decision,
+    source: { jobId: string; callbackId?: string; replay?: boolean; aboutDeliveryId?: string },
+  ): Promise<number> {
+    const now = this.clock.now();
+    if (decision.evaluations.length > 0) {
+      await tx.insert(
+        EvaluationEntity,
+        decision.evaluations.map((evaluation) => ({
+          id: this.ids.next(),
+          jobId: source.jobId,
+          callbackId: source.callbackId ?? null,
+          trigger: decision.trigger,
+          ruleId: evaluation.ruleId,
+          ruleName: evaluation.ruleName,
+          ruleVersion: evaluation.ruleVersion,
+          matched: evaluation.matched,
+          data: evaluation,
+          skipped: decision.plan.skipped
+            .filter((skipped) => skipped.ruleId === evaluation.ruleId)
+            .map(({ action, to, reason }) => ({ action, to, reason })),
+          createdAt: now,
+        })),
+      );
+    }
+    return this.deliveries.enqueue(tx, decision.plan.notifications, {
+      jobId: source.jobId,
+      trigger: decision.trigger,
+      replay: source.replay ?? false,
+      ...(source.aboutDeliveryId === undefined ? {} : { aboutDeliveryId: source.aboutDeliveryId }),
+    });
+  }
+}

@@ -1,0 +1,85 @@
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { CallbackArrivals } from '../callbacks/arrivals.service.js';
+import { CallbacksStore } from '../callbacks/callbacks.store.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { DISPATCHER, type DeliveryDispatcher } from '../deliveries/delivery-dispatcher.js';
+import { SECOND } from '../duration.js';
+import { JobSubmitter } from '../jobs/job-submitter.service.js';
+import { errorFields, Log } from '../log.service.js';
+import { Wakeup } from '../wakeup.service.js';
+import { SettleService } from './settle.service.js';
+
+const BATCH = 50;
+/** On PostgreSQL a callback may have come in through another process. */
+const POLL = { sqlite: 30 * SECOND, postgres: SECOND };
+/** A settle that breaks this often for one callback quarantines it, so that the others go on. */
+const BREAKS = 5;
+
+/** Settles pending callbacks, oldest first, one after the other: woken by the inbox, and at start for what a dead process left. */
+@Injectable()
+export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private stopping = false;
+  private readonly wakeup = new Wakeup(
+    () => this.drain(),
+    (error) => {
+      this.log.error('settle.loop-broke', errorFields(error));
+    },
+  );
+
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Settings,
+    @Inject(DISPATCHER) private readonly dispatcher: DeliveryDispatcher,
+    private readonly callbacks: CallbacksStore,
+    private readonly settler: SettleService,
+    private readonly submitter: JobSubmitter,
+    private readonly log: Log,
+    arrivals: CallbackArrivals,
+  ) {
+    arrivals.onArrival(() => {
+      this.wakeup.now();
+    });
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.settings.role !== 'api') this.wakeup.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    this.wakeup.stop();
+    await this.wakeup.idle();
+  }
+
+  private async drain(): Promise<number> {
+    for (;;) {
+      const ids = await this.callbacks.pending(BATCH);
+      let broken = 0;
+      for (const id of ids) {
+        if (this.stopping) return 0;
+        if (!(await this.settleOne(id))) broken++;
+        // Requests that came meanwhile go first: nothing may wait for the rules.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (broken > 0) return SECOND;
+      if (ids.length < BATCH) return POLL[this.settings.database.kind];
+    }
+  }
+
+  private async settleOne(id: string): Promise<boolean> {
+    try {
+      const settled = await this.settler.settle(id);
+      if (!settled) return true;
+      if (settled.deliveries > 0) this.dispatcher.wake();
+      // One job less is outstanding at the provider.
+      if (settled.outcome === 'complete' || settled.outcome === 'fail') this.submitter.wake();
+      return true;
+    } catch (error) {
+      this.log.error('callback.settle-broke', { callbackId: id, ...errorFields(error) });
+      const name = error instanceof Error ? error.name : 'unknown';
+      const reason = `settling it broke ${String(BREAKS)} times (${name}); replay it after the repair`;
+      await this.callbacks.settleBroke(id, reason, BREAKS);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import { Module } from '@nestjs/common';
+import { CallbacksModule } from '../callbacks/callbacks.module.js';
+import { DeliveriesModule } from '../deliveries/deliveries.module.js';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { RecipientsModule } from '../recipients/recipients.module.js';
+import { RulesModule } from '../rules/rules.module.js';
+import { TranscriptsModule } from '../transcripts/transcripts.module.js';
+import { JobOutcomes } from './job-outcomes.service.js';
+import { NotifyService } from './notify.service.js';
+import { SettleLoop } from './settle-loop.service.js';
+import { SettleService } from './settle.service.js';
+
+/** From a stored callback to stored deliveries. */
+@Module({
+  imports: [CallbacksModule, DeliveriesModule, JobsModule, RecipientsModule, RulesModule, TranscriptsModule],
+  providers: [NotifyService, SettleService, SettleLoop, JobOutcomes],
+})
+export class SettleModule {}

@@ -1,0 +1,214 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
+import type { CallbackEntity } from '../callbacks/callback.entity.js';
+import { BodyUnreadableError, CallbacksStore } from '../callbacks/callbacks.store.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { Database } from '../database/database.service.js';
+import { EventBus } from '../event-bus.service.js';
+import { Ids } from '../ids.service.js';
+import type { JobEntity } from '../jobs/job.entity.js';
+import { JobsStore } from '../jobs/jobs.store.js';
+import { Log } from '../log.service.js';
+import { Metrics } from '../metrics.service.js';
+import { PROVIDER, type CallbackResult, type TranscriptionProvider } from '../providers/provider.js';
+import { toFacts, type Facts } from '../transcripts/facts.js';
+import { TranscriptsStore } from '../transcripts/transcripts.store.js';
+import { NotifyService, type Decision } from './notify.service.js';
+import { settlementOf, type JobStanding, type Settlement } from './settlement.js';
+
+/** The job that a callback belongs to, as it stood when it was read. */
+interface Standing {
+  job: JobEntity | undefined;
+  standing: JobStanding;
+}
+
+/** A settle made ready outside of the transaction: everything that takes time. */
+interface Prepared {
+  callback: CallbackEntity;
+  result: CallbackResult;
+  settlement: Settlement;
+  /** Id of the job, made here when it has to be adopted. */
+  jobId: string;
+  decision: Decision | undefined;
+}
+
+/** The job changed between reading and writing; the settle is made ready again. */
+class StandingChangedError extends Error {}
+
+/** What one settle did, for the log and for those who wait. */
+export interface Settled {
+  callbackId: string;
+  jobId: string;
+  outcome: Settlement['kind'];
+  deliveries: number;
+}
+
+/**
+ * The one transaction for a callback: parse it, settle its job, store the transcript, evaluate the rules, insert the deliveries.
+ * Parsing and evaluating happen before the transaction, on the job as it was read; inside, that reading is checked again.
+ */
+@Injectable()
+export class SettleService {
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Settings,
+    @Inject(PROVIDER) private readonly provider: TranscriptionProvider,
+    @Inject(BLOBS) private readonly blobs: BlobStore,
+    private readonly database: Database,
+    private readonly callbacks: CallbacksStore,
+    private readonly jobs: JobsStore,
+    private readonly transcripts: TranscriptsStore,
+    private readonly notify: NotifyService,
+    private readonly ids: Ids,
+    private readonly metrics: Metrics,
+    private readonly events: EventBus,
+    private readonly log: Log,
+  ) {}
+
+  /** Settles one callback; undefined when another has settled it. */
+  async settle(callbackId: string): Promise<Settled | undefined> {
+    const started = performance.now();
+    for (;;) {
+      const callback = await this.callbacks.find(callbackId);
+      if (callback?.state !== 'pending') return undefined;
+      const prepared = await this.prepare(callback);
+      try {
+        const settled = await this.write(prepared);
+        if (settled) await this.finish(prepared, settled, started);
+        return settled;
+      } catch (error) {
+        if (!(error instanceof StandingChangedError)) throw error;
+      }
+    }
+  }
+
+  private async prepare(callback: CallbackEntity): Promise<Prepared> {
+    const result = await this.parse(callback);
+    const { job, standing } = await this.standingOf(this.database.reads, callback, result);
+    const settlement = settlementOf(result, standing, callback.replay);
+    const adoptedId = callback.jobId === '' ? this.ids.next() : callback.jobId;
+    const jobId = job?.id ?? adoptedId;
+    const decision = await this.decide(settlement, result, job, jobId);
+    return { callback, result, settlement, jobId, decision };
+  }
+
+  private async parse(callback: CallbackEntity): Promise<CallbackResult> {
+    try {
+      return this.provider.parseCallback(await this.callbacks.decodedBody(callback, this.settings.maxCallbackBytes));
+    } catch (error) {
+      if (error instanceof BodyUnreadableError) return { kind: 'unreadable', reason: error.message };
+      throw error;
+    }
+  }
+
+  private async standingOf(
+    manager: EntityManager,
+    callback: CallbackEntity,
+    result: CallbackResult,
+  ): Promise<Standing> {
+    const requestId = 'requestId' in result ? result.requestId : undefined;
+    let job: JobEntity | undefined;
+    if (callback.jobId !== '') job = await this.jobs.findForCallback(manager, callback.jobId);
+    else if (requestId !== undefined) job = await this.jobs.findByRequestId(manager, requestId);
+    if (!job) return { job, standing: { kind: 'unknown' } };
+    if (job.deletedAt !== null) return { job, standing: { kind: 'deleted' } };
+    const hasTranscript = await this.transcripts.exists(manager, job.id);
+    return { job, standing: { kind: 'known', state: job.state, hasTranscript } };
+  }
+
+  private async decide(
+    settlement: Settlement,
+    result: CallbackResult,
+    job: JobEntity | undefined,
+    jobId: string,
+  ): Promise<Decision | undefined> {
+    if (settlement.kind === 'complete' && result.kind === 'transcript') {
+      const { transcript } = result;
+      return this.notify.decide('transcript.completed', this.facts(job, jobId, result), transcript);
+    }
+    if (settlement.kind === 'fail') return this.notify.decide('transcript.failed', this.facts(job, jobId, result));
+    return undefined;
+  }
+
+  private facts(job: JobEntity | undefined, jobId: string, result: CallbackResult): Facts {
+    const facts = job
+      ? this.jobs.facts(job)
+      : { id: jobId, origin: 'external' as const, tags: tagsOf(result), options: {}, createdAt: 0 };
+    if (result.kind === 'transcript') return toFacts(facts, { transcript: result.transcript });
+    if (result.kind === 'failure') return toFacts(facts, { failure: result.failure });
+    return toFacts(facts);
+  }
+
+  private write(prepared: Prepared): Promise<Settled | undefined> {
+    const { callback, result, settlement, jobId, decision } = prepared;
+    return this.database.uow.run(async (tx) => {
+      if (!(await this.callbacks.lockPending(tx, callback.id))) return undefined;
+      const now = await this.standingOf(tx, callback, result);
+      const settlementNow = settlementOf(result, now.standing, callback.replay);
+      if (!sameSettlement(settlement, settlementNow)) throw new StandingChangedError();
+      await this.apply(tx, prepared);
+      const deliveries = decision
+        ? await this.notify.write(tx, decision, { jobId, callbackId: callback.id, replay: callback.replay })
+        : 0;
+      return { callbackId: callback.id, jobId, outcome: settlement.kind, deliveries };
+    });
+  }
+
+  private async apply(tx: EntityManager, { callback, result, settlement, jobId }: Prepared): Promise<void> {
+    switch (settlement.kind) {
+      case 'complete':
+        if (result.kind !== 'transcript') return;
+        if (settlement.adopt) await this.adopt(tx, jobId, result);
+        await this.transcripts.insert(tx, { jobId, callbackId: callback.id, transcript: result.transcript });
+        await this.jobs.complete(tx, jobId, result.requestId);
+        await this.callbacks.settle(tx, callback.id, { state: 'settled', jobId });
+        return;
+      case 'fail':
+        if (result.kind !== 'failure') return;
+        if (settlement.adopt) await this.adopt(tx, jobId, result);
+        await this.jobs.fail(tx, jobId, result.failure);
+        await this.callbacks.settle(tx, callback.id, { state: 'settled', jobId });
+        return;
+      case 'duplicate':
+        await this.callbacks.settle(tx, callback.id, { state: 'duplicate', reason: settlement.reason, jobId });
+        return;
+      case 'quarantine':
+        await this.callbacks.settle(tx, callback.id, { state: 'quarantined', reason: settlement.reason });
+        return;
+      case 'erase':
+        await this.callbacks.erase(tx, callback.id);
+    }
+  }
+
+  private async adopt(tx: EntityManager, jobId: string, result: CallbackResult): Promise<void> {
+    const requestId = 'requestId' in result ? result.requestId : undefined;
+    await this.jobs.adopt(tx, { id: jobId, requestId, tags: tagsOf(result), options: {} });
+  }
+
+  /** What follows the commit: files that nobody needs any more, and the telling. */
+  private async finish({ callback, settlement, jobId }: Prepared, settled: Settled, started: number): Promise<void> {
+    if (settlement.kind === 'erase' && callback.blobKey !== null) await this.blobs.delete(callback.blobKey);
+    this.metrics.settles.inc({ outcome: settled.outcome });
+    this.events.publish({ type: 'callback.settled', id: callback.id, jobId, state: settled.outcome });
+    if (settled.outcome === 'complete')
+      this.events.publish({ type: 'job.completed', id: jobId, jobId, state: 'completed' });
+    if (settled.outcome === 'fail') this.events.publish({ type: 'job.failed', id: jobId, jobId, state: 'failed' });
+    this.log.info('callback.settled', {
+      callbackId: callback.id,
+      jobId,
+      outcome: settled.outcome,
+      adopted: 'adopt' in settlement ? settlement.adopt : undefined,
+      deliveries: settled.deliveries,
+      ms: Math.round((performance.now() - started) * 10) / 10,
+    });
+  }
+}
+
+function tagsOf(result: CallbackResult): Record<string, string> {
+  return result.kind === 'transcript' ? result.transcript.extra : {};
+}
+
+function sameSettlement(a: Settlement, b: Settlement): boolean {
+  return a.kind === b.kind && ('adopt' in a && a.adopt) === ('adopt' in b && b.adopt);
+}

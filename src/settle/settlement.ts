@@ -1,0 +1,41 @@
+import type { JobState } from '../jobs/job.js';
+import type { CallbackResult } from '../providers/provider.js';
+
+/** What is known of the job that a callback belongs to, at the moment of settling. */
+export type JobStanding =
+  | { kind: 'known'; state: JobState; hasTranscript: boolean }
+  /** Erased on request: nothing of a late callback may be kept. */
+  | { kind: 'deleted' }
+  /** No row: somebody else submitted it, or the row was lost with a restored database. The credential proves that it is ours. */
+  | { kind: 'unknown' };
+
+/** What a callback does. `adopt`: a job is made for it first. */
+export type Settlement =
+  | { kind: 'complete'; adopt: boolean }
+  | { kind: 'fail'; adopt: boolean }
+  | { kind: 'duplicate'; reason: string }
+  | { kind: 'erase' }
+  | { kind: 'quarantine'; reason: string };
+
+/**
+ * Decides what a callback does to its job. The first transcript wins and is never replaced, except by a replay; a transcript beats
+ * a failure that came before it (an ambiguous submit can give both); a failure changes nothing that is settled.
+ */
+export function settlementOf(result: CallbackResult, job: JobStanding, replay: boolean): Settlement {
+  if (job.kind === 'deleted') return { kind: 'erase' };
+  if (result.kind === 'unreadable') return { kind: 'quarantine', reason: result.reason };
+  const adopt = job.kind === 'unknown';
+  if (result.kind === 'transcript') {
+    if (job.kind === 'known' && job.hasTranscript && !replay) {
+      return { kind: 'duplicate', reason: 'the job has its transcript' };
+    }
+    return { kind: 'complete', adopt };
+  }
+  if (job.kind === 'known' && (job.state === 'completed' || job.hasTranscript)) {
+    return { kind: 'duplicate', reason: 'the job has its transcript' };
+  }
+  if (job.kind === 'known' && job.state === 'failed' && !replay) {
+    return { kind: 'duplicate', reason: 'the job has failed already' };
+  }
+  return { kind: 'fail', adopt };
+}
