@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
@@ -14,29 +14,47 @@ import {
 } from '../errors.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { Ids } from '../ids.service.js';
-import { nearest } from '../nearest.js';
-import type { Channel, ChannelKind, ChannelSetting, Receipt, Recipient } from './channel.js';
+import { nearest } from '../suggestion.js';
+import { CHANNEL_KINDS, type Channel, type Receipt, type Recipient } from './channel.js';
 import { ChannelsRegistry } from './channels.registry.service.js';
 import { testMessage } from './test-message.js';
 import { CONFIGURED_SETTINGS } from './tokens.js';
 
-const ChannelName = z.string().min(1).max(64);
-const TestBody = z.strictObject({
-  to: z.string().min(1).max(320, { error: 'has at most 320 characters' }),
-});
-type TestBody = z.infer<typeof TestBody>;
+const channelName = z.string().min(1).max(64);
+const testBody = z
+  .strictObject({ to: z.string().min(1).max(320, { error: 'has at most 320 characters' }) })
+  .meta({ examples: [{ to: 'me@example.com' }] });
+type TestBody = z.infer<typeof testBody>;
 
 /** A person waits for the answer. */
 const TEST_DEADLINE_MS = 30 * SECOND;
 
-interface ChannelView {
-  name: string;
-  kind: ChannelKind;
-  label: string;
+const shownChannel = z.object({
+  name: z.string(),
+  kind: z.enum(CHANNEL_KINDS),
+  label: z.string(),
   /** Nothing leaves the machine. */
-  captures: boolean;
-  settings: (ChannelSetting & { configured: boolean })[];
-}
+  captures: z.boolean(),
+  settings: z.array(
+    z.object({
+      name: z.string(),
+      label: z.string(),
+      required: z.boolean(),
+      sensitive: z.boolean(),
+      /** Whether it is set; what it holds is never shown. */
+      configured: z.boolean(),
+    }),
+  ),
+});
+type ShownChannel = z.infer<typeof shownChannel>;
+
+const shownReceipt = z.object({
+  providerMessageId: z.string().optional(),
+  note: z.string().optional(),
+  /** True when nothing left the machine. */
+  captured: z.boolean(),
+});
+type ShownReceipt = z.infer<typeof shownReceipt>;
 
 @ApiTags('channels')
 @RequireScope('admin')
@@ -51,18 +69,22 @@ export class ChannelsController {
   ) {}
 
   @Get()
-  list(): { items: ChannelView[] } {
+  @ApiOperation({ summary: 'List channels, and which of their settings are set' })
+  @ApiOkResponse({ standardSchema: z.object({ items: z.array(shownChannel) }) })
+  list(): { items: ShownChannel[] } {
     return { items: this.registry.all().map((channel) => this.show(channel)) };
   }
 
   /** Sends a short message now, past rules, templates and retries: does the account work, and does it reach this address? */
   @Post(':name/test')
   @HttpCode(200)
+  @ApiOperation({ summary: 'Send a short test message now' })
+  @ApiOkResponse({ standardSchema: shownReceipt })
   async test(
-    @Param('name', { schema: ChannelName }) name: string,
-    @Body({ schema: TestBody }) { to }: TestBody,
+    @Param('name', { schema: channelName }) name: string,
+    @Body({ schema: testBody }) { to }: TestBody,
     @Actor() actor: Principal,
-  ): Promise<Receipt & { captured: boolean }> {
+  ): Promise<ShownReceipt> {
     const channel = this.find(name);
     const recipient = parse(channel, to);
     const testId = this.ids.next();
@@ -81,7 +103,7 @@ export class ChannelsController {
     );
   }
 
-  private show({ name, kind, captures, definition }: Channel): ChannelView {
+  private show({ name, kind, captures, definition }: Channel): ShownChannel {
     const settings = definition.settings.map((setting) => ({
       name: setting.name,
       label: setting.label,

@@ -22,3 +22,9 @@ export interface Template {
   /** Epoch milliseconds; 0 for files. */
   updatedAt: number;
 }
+
+/** Kinds of channel that the parts suffice for. */
+export function kindsOf(parts: TemplateParts): ChannelKind[] {
+  const kinds = Object.entries(PARTS_BY_KIND) as [ChannelKind, (typeof PARTS_BY_KIND)[ChannelKind]][];
+  return kinds.filter(([, { required }]) => required.every((part) => parts[part] !== undefined)).map(([kind]) => kind);
+}

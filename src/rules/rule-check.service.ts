@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import { ChannelsRegistry } from '../channels/channels.registry.service.js';
+import { Clock } from '../clock.js';
+import { RecipientInvalidError, UnprocessableError } from '../errors.js';
+import { StoredFactsReader, type StoredFacts } from '../jobs/stored-facts.service.js';
+import { RecipientsStore } from '../recipients/recipients.store.js';
+import { kindsOf } from '../templates/template.js';
+import { TemplatesStore } from '../templates/templates.store.js';
+import { toSpeech } from '../transcripts/speech.js';
+import type { Trigger } from '../transcripts/facts.js';
+import { compileRule, evaluateRules } from './evaluate.js';
+import { planNotifications, type Notification } from './plan.js';
+import { parseRule, type RuleContext } from './rule.schema.js';
+import type { ConditionOutcome, RuleDefinition, SpeechMatch } from './rule.js';
+
+/** What a rule would have done on a stored job; nothing is stored and nothing sent. */
+export interface Trial {
+  matched: boolean;
+  conditions: ConditionOutcome[];
+  matches: SpeechMatch[];
+  error?: string;
+  notifications: (Pick<Notification, 'channel' | 'to' | 'template' | 'state'> & { reason?: string })[];
+  skipped: { action: number; to: string; reason: string }[];
+}
+
+/** Checks rules against what is there: channels, templates, contacts and groups. */
+@Injectable()
+export class RuleCheck {
+  constructor(
+    private readonly channels: ChannelsRegistry,
+    private readonly templates: TemplatesStore,
+    private readonly recipients: RecipientsStore,
+    private readonly storedFacts: StoredFactsReader,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws RuleInvalidError with every problem */
+  async parse(input: unknown): Promise<RuleDefinition> {
+    return parseRule(input, await this.context());
+  }
+
+  /** @throws UnprocessableError when the job has not what the rule looks at */
+  async tryOn(definition: RuleDefinition, jobId: string): Promise<Trial> {
+    const { facts, transcript } = factsFor(definition.on, await this.storedFacts.read(jobId));
+    const now = this.clock.now();
+    // Tried also while it is switched off: that is when rules are written.
+    const rule = { ...definition, enabled: true, id: 'trial', version: 0, createdAt: now, updatedAt: now };
+    const { evaluations, matches } = evaluateRules([compileRule(rule)], facts, transcript && toSpeech(transcript));
+    const [evaluation] = evaluations;
+    const directory = await this.recipients.directory();
+    const { notifications, skipped } = planNotifications(matches, facts, directory, this.channels.all(), now);
+    return {
+      matched: evaluation?.matched ?? false,
+      conditions: evaluation?.conditions ?? [],
+      matches: evaluation?.matches ?? [],
+      ...(evaluation?.error === undefined ? {} : { error: evaluation.error }),
+      notifications: notifications.map(({ channel, to, template, state, reason }) => ({
+        channel,
+        to,
+        template,
+        state,
+        ...(reason === undefined ? {} : { reason }),
+      })),
+      skipped: skipped.map(({ action, to, reason }) => ({ action, to, reason })),
+    };
+  }
+
+  private async context(): Promise<RuleContext> {
+    const [directory, templates] = await Promise.all([this.recipients.directory(), this.templates.list()]);
+    return {
+      channels: this.channels.all(),
+      templates: templates.map(({ name, parts }) => ({ name, kinds: kindsOf(parts) })),
+      directory,
+      parseRecipient: (name, address) => {
+        const channel = this.channels.get(name);
+        if (!channel) throw new RecipientInvalidError('The channel is not known');
+        return channel.parseRecipient(address);
+      },
+    };
+  }
+}
+
+/** Only what the trigger declares: a rule on failures must not see a transcript. */
+function factsFor(on: Trigger, { facts, transcript }: StoredFacts): StoredFacts {
+  const { job, failure } = facts;
+  switch (on) {
+    case 'transcript.completed':
+      if (transcript) return { facts: { job, ...(facts.transcript && { transcript: facts.transcript }) }, transcript };
+      throw unfit('has no transcript; take a completed job');
+    case 'transcript.failed':
+      if (failure) return { facts: { job, failure } };
+      throw unfit('has not failed; take a failed job');
+    case 'job.overdue':
+      return { facts: { job } };
+    case 'delivery.dead':
+      throw unfit('cannot stand for a dead delivery: rules on delivery.dead are checked without jobId');
+  }
+}
+
+function unfit(message: string): UnprocessableError {
+  return new UnprocessableError('The rule cannot be tried on this job', { errors: [{ pointer: 'jobId', message }] });
+}

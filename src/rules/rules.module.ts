@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { StoredFactsModule } from '../jobs/stored-facts.service.js';
+import { RecipientsModule } from '../recipients/recipients.module.js';
+import { TemplatesModule } from '../templates/templates.module.js';
+import { RuleCheck } from './rule-check.service.js';
+import { RulesController } from './rules.controller.js';
+import { RulesStore } from './rules.store.js';
+
+@Module({
+  imports: [RecipientsModule, StoredFactsModule, TemplatesModule],
+  controllers: [RulesController],
+  providers: [RulesStore, RuleCheck],
+  exports: [RulesStore],
+})
+export class RulesModule {}

@@ -1,0 +1,229 @@
+import { Injectable } from '@nestjs/common';
+import { LessThan, type EntityManager } from 'typeorm';
+import { Clock } from '../clock.js';
+import { AuditStore } from '../database/audit.store.js';
+import { Database } from '../database/database.service.js';
+import { orConflict } from '../database/duplicate-key.js';
+import { Snapshot } from '../database/snapshot.js';
+import { changed } from '../database/unit-of-work.service.js';
+import { ConflictError, NotFoundError, PreconditionFailedError } from '../errors.js';
+import { requireMatch } from '../http/etag.js';
+import { Ids } from '../ids.service.js';
+import { Log } from '../log.service.js';
+import { RecipientsStore, type DirectoryEntry } from '../recipients/recipients.store.js';
+import type { Trigger } from '../transcripts/facts.js';
+import { DEFAULT_RULES } from './default-rules.js';
+import { compileRule, type CompiledRule } from './evaluate.js';
+import { RuleEntity, RuleVersionEntity } from './rule.entity.js';
+import type { Rule, RuleDefinition } from './rule.js';
+import { compareRules } from './rules-page.js';
+
+interface Loaded {
+  /** Number of saves so far: each writes one row of `rule_versions`. */
+  saves: number;
+  /** In order. */
+  rules: CompiledRule[];
+}
+
+@Injectable()
+export class RulesStore {
+  private readonly snapshot: Snapshot<Loaded>;
+  /** Compiled once a version, by `id:version`. */
+  private compiledBefore = new Map<string, CompiledRule>();
+  private last: Loaded | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly ids: Ids,
+    private readonly clock: Clock,
+    private readonly audit: AuditStore,
+    private readonly log: Log,
+    recipients: RecipientsStore,
+  ) {
+    this.snapshot = new Snapshot(
+      () => this.load(),
+      () => clock.now(),
+    );
+    recipients.addUses((tx, entry) => rulesNaming(tx, entry));
+  }
+
+  /**
+   * Enabled rules of a trigger, in order. A change in another replica shows after at most 5 s. A rule that does not compile any more
+   * is among them: it counts as not matched, and its evaluations say why.
+   */
+  async compiled(trigger: Trigger): Promise<CompiledRule[]> {
+    const { rules } = await this.snapshot.get();
+    return rules.filter(({ rule }) => rule.enabled && rule.on === trigger);
+  }
+
+  /** All rules, in order. */
+  async list(): Promise<CompiledRule[]> {
+    return (await this.snapshot.get()).rules;
+  }
+
+  /** @throws NotFoundError */
+  async get(id: string): Promise<CompiledRule> {
+    const row = (await this.database.reads.findOneBy(RuleEntity, { id })) ?? missing();
+    return compileRule(toRule(row));
+  }
+
+  /** Saves of a rule, newest first; also of one that was deleted. */
+  versions(id: string, limit: number, before: number | undefined): Promise<RuleVersionEntity[]> {
+    return this.database.reads.find(RuleVersionEntity, {
+      where: { ruleId: id, ...(before === undefined ? {} : { version: LessThan(before) }) },
+      order: { version: 'DESC' },
+      take: limit,
+    });
+  }
+
+  /** @throws ConflictError when the name is taken */
+  create(actor: string, definition: RuleDefinition): Promise<Rule> {
+    return this.write(definition.name, (tx) => this.insert(tx, actor, definition));
+  }
+
+  /** @throws NotFoundError; ConflictError when the name is taken; PreconditionRequiredError, PreconditionFailedError */
+  replace(
+    actor: string,
+    id: string,
+    ifMatch: string | undefined,
+    change: (before: RuleDefinition) => RuleDefinition,
+  ): Promise<Rule> {
+    return this.write('', async (tx) => {
+      const before = await lockedRow(tx, id, ifMatch);
+      const definition = change(before.definition);
+      if (definition.name !== before.name) await refuseTaken(tx, definition.name);
+      const after = { ...before, name: definition.name, version: before.version + 1, definition };
+      after.updatedAt = this.clock.now();
+      const { name, version, updatedAt } = after;
+      const { affected } = await tx.update(
+        RuleEntity,
+        { id, version: before.version },
+        { name, version, updatedAt, definition },
+      );
+      if (affected === 0) throw overtaken();
+      await this.record(tx, actor, 'rule.updated', after, definition);
+      return toRule(after);
+    });
+  }
+
+  /** @throws NotFoundError, PreconditionRequiredError, PreconditionFailedError */
+  async delete(actor: string, id: string, ifMatch: string | undefined): Promise<void> {
+    await this.write('', async (tx) => {
+      const before = await lockedRow(tx, id, ifMatch);
+      const { affected } = await tx.delete(RuleEntity, { id, version: before.version });
+      if (affected === 0) throw overtaken();
+      await this.record(tx, actor, 'rule.deleted', { ...before, version: before.version + 1 }, null);
+    });
+  }
+
+  /**
+   * Writes the default rules at the first start. Changing or deleting them is respected: later starts do nothing. A name that
+   * somebody took already is theirs.
+   */
+  async ensureDefaults(): Promise<void> {
+    await this.database.uow.run(async (tx) => {
+      const mark = 'insert into meta (name, value) values (?, ?) on conflict do nothing';
+      const now = String(this.clock.now());
+      if ((await changed(tx, this.database.dialect.bind(mark), ['default-rules', now])) === 0) return;
+      for (const definition of DEFAULT_RULES) {
+        if (await tx.existsBy(RuleEntity, { name: definition.name })) continue;
+        await this.insert(tx, 'system', definition);
+      }
+    });
+    this.snapshot.invalidate();
+  }
+
+  private async insert(tx: EntityManager, actor: string, definition: RuleDefinition): Promise<Rule> {
+    await refuseTaken(tx, definition.name);
+    const now = this.clock.now();
+    const { name } = definition;
+    const row: RuleEntity = { id: this.ids.next(), name, version: 1, definition, createdAt: now, updatedAt: now };
+    await tx.insert(RuleEntity, row);
+    await this.record(tx, actor, 'rule.created', row, definition);
+    return toRule(row);
+  }
+
+  private async record(
+    tx: EntityManager,
+    author: string,
+    action: string,
+    { id, name, version }: Pick<RuleEntity, 'id' | 'name' | 'version'>,
+    definition: RuleDefinition | null,
+  ): Promise<void> {
+    await tx.insert(RuleVersionEntity, { ruleId: id, version, definition, author, createdAt: this.clock.now() });
+    await this.audit.record(tx, author, action, id, { name, version });
+  }
+
+  private async write<T>(name: string, work: (tx: EntityManager) => Promise<T>): Promise<T> {
+    const result = await orConflict(this.database.uow.run(work), () => (name === '' ? overtaken() : taken(name)));
+    this.snapshot.invalidate();
+    return result;
+  }
+
+  private async load(): Promise<Loaded> {
+    const [row] = await this.database.read<{ saves: number }>('select count(*) as saves from rule_versions');
+    // Counted before the rules are read: a save in between is found by the next load.
+    const saves = Number(row?.saves ?? 0);
+    if (this.last?.saves === saves) return this.last;
+    const found = await this.database.reads.find(RuleEntity);
+    const compiled = new Map(found.map((rule) => [keyOf(rule), this.compiledOnce(rule)]));
+    this.compiledBefore = compiled;
+    this.last = { saves, rules: [...compiled.values()].sort((a, b) => compareRules(a.rule, b.rule)) };
+    return this.last;
+  }
+
+  private compiledOnce(row: RuleEntity): CompiledRule {
+    const before = this.compiledBefore.get(keyOf(row));
+    if (before) return before;
+    const compiled = compileRule(toRule(row));
+    if (compiled.fault !== undefined) this.log.warn('rule.broken', { ruleId: row.id, ruleVersion: row.version });
+    return compiled;
+  }
+}
+
+function keyOf({ id, version }: RuleEntity): string {
+  return `${id}:${String(version)}`;
+}
+
+function toRule({ id, version, definition, createdAt, updatedAt }: RuleEntity): Rule {
+  return { ...definition, id, version, createdAt, updatedAt };
+}
+
+/** The row that a change starts from. @throws NotFoundError, PreconditionRequiredError, PreconditionFailedError */
+async function lockedRow(tx: EntityManager, id: string, ifMatch: string | undefined): Promise<RuleEntity> {
+  const row = (await tx.findOneBy(RuleEntity, { id })) ?? missing();
+  requireMatch(ifMatch, row.version);
+  return row;
+}
+
+/** Rules whose recipients name the entry; names are compared as the directory compares them. */
+async function rulesNaming(tx: EntityManager, { kind, name }: DirectoryEntry): Promise<string[]> {
+  const wanted = name.toLowerCase();
+  const names = (to: string): boolean =>
+    to.startsWith(`${kind}:`) &&
+    to
+      .slice(kind.length + 1)
+      .trim()
+      .toLowerCase() === wanted;
+  const found = await tx.find(RuleEntity);
+  return found
+    .filter(({ definition }) => definition.actions.some((action) => action.to.some(names)))
+    .map((rule) => `the rule "${rule.name}"`);
+}
+
+async function refuseTaken(tx: EntityManager, name: string): Promise<void> {
+  if (await tx.existsBy(RuleEntity, { name })) throw taken(name);
+}
+
+function taken(name: string): ConflictError {
+  const message = `There is a rule "${name}" already: change that one with PUT, or choose another name`;
+  return new ConflictError(message, { errors: [{ pointer: '/name', message: 'is taken by another rule' }] });
+}
+
+function overtaken(): PreconditionFailedError {
+  return new PreconditionFailedError('Somebody else changed the rule in this moment; read it again');
+}
+
+function missing(): never {
+  throw new NotFoundError('There is no such rule');
+}

@@ -1,0 +1,36 @@
+import { fileURLToPath } from 'node:url';
+import { Module } from '@nestjs/common';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { StoredFactsModule } from '../jobs/stored-facts.service.js';
+import { RenderPool } from './render-pool.service.js';
+import { loadTemplateFiles, type TemplateFiles } from './template-files.service.js';
+import { TemplatePreview } from './template-preview.service.js';
+import { TemplatesController } from './templates.controller.js';
+import { TemplatesStore } from './templates.store.js';
+import { TEMPLATE_FILES } from './tokens.js';
+
+/** Beside `src` and `dist` alike. */
+const PACKAGED = fileURLToPath(new URL('../../templates', import.meta.url));
+
+/** Reads the template files once, at start: one that cannot be used ends it, with every problem. */
+@Module({
+  imports: [StoredFactsModule],
+  controllers: [TemplatesController],
+  providers: [
+    TemplatesStore,
+    TemplatePreview,
+    {
+      provide: TEMPLATE_FILES,
+      inject: [SETTINGS],
+      useFactory: (settings: Pick<Settings, 'templatesDir'>) => loadTemplateFiles(settings.templatesDir ?? PACKAGED),
+    },
+    {
+      provide: RenderPool,
+      inject: [TEMPLATE_FILES],
+      useFactory: ({ partials }: TemplateFiles) => new RenderPool({ partials, eager: true }),
+    },
+  ],
+  exports: [TemplatesStore, RenderPool],
+})
+export class TemplatesModule {}

@@ -1,0 +1,116 @@
+import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { searchWords } from '../database/dialect.js';
+import { NotFoundError } from '../errors.js';
+import { RequireScope } from '../http/api-key.guard.js';
+import { pageOf } from '../http/openapi.js';
+import type { Page } from '../http/page.js';
+import { toPlainText, toSrt, toVtt } from './captions.js';
+import { RAW_BODIES, type RawBodies } from './raw-bodies.js';
+import { snippetOf } from './snippet.js';
+import type { Transcript } from './transcript.js';
+import {
+  jobIdParam,
+  listTranscripts,
+  shownTranscriptItem,
+  transcriptFile,
+  type ListTranscripts,
+  type ShownTranscriptItem,
+  type TranscriptFile,
+  type TranscriptFormat,
+} from './transcripts.schema.js';
+import { TranscriptsStore, type StoredTranscript, type TranscriptRow } from './transcripts.store.js';
+
+type ShownTranscript = { jobId: string; callbackId: string; createdAt: string } & Transcript;
+
+const FILES: Record<
+  Exclude<TranscriptFormat, 'json'>,
+  { contentType: string; make(transcript: Transcript): string }
+> = {
+  txt: { contentType: 'text/plain; charset=utf-8', make: toPlainText },
+  srt: { contentType: 'application/x-subrip; charset=utf-8', make: toSrt },
+  vtt: { contentType: 'text/vtt; charset=utf-8', make: toVtt },
+};
+
+/** Encodings that an answer may repeat: a client undoes them and has the provider's JSON. */
+const ENCODINGS = ['gzip', 'deflate', 'br'];
+
+@ApiTags('transcripts')
+@RequireScope('jobs:read')
+@Controller('v1/transcripts')
+export class TranscriptsController {
+  constructor(
+    private readonly transcripts: TranscriptsStore,
+    @Inject(RAW_BODIES) private readonly rawBodies: RawBodies,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List transcripts, newest first; `q` searches their text' })
+  @ApiOkResponse({ standardSchema: pageOf(shownTranscriptItem) })
+  async list(@Query({ schema: listTranscripts }) query: ListTranscripts): Promise<Page<ShownTranscriptItem>> {
+    const found = await this.transcripts.list(query);
+    const shown = found.slice(0, query.limit);
+    const words = searchWords(query.q ?? '');
+    const last = shown.at(-1);
+    return {
+      items: shown.map((row) => showItem(row, words)),
+      ...(found.length > query.limit && last ? { nextCursor: last.jobId } : {}),
+    };
+  }
+
+  /** The transcript as JSON, or, with a suffix, as a file. */
+  @Get(':file')
+  @ApiOperation({ summary: 'Read a transcript by the id of its job: JSON, or a file with .txt, .srt or .vtt' })
+  @ApiProduces('application/json', 'text/plain', 'application/x-subrip', 'text/vtt')
+  async get(
+    @Param('file', { schema: transcriptFile }) { jobId, format }: TranscriptFile,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ShownTranscript | string> {
+    const stored = await this.find(jobId);
+    if (format === 'json') return showTranscript(stored);
+    const { contentType, make } = FILES[format];
+    void reply.type(contentType).header('content-disposition', `attachment; filename="${jobId}.${format}"`);
+    return make(stored.transcript);
+  }
+
+  /** The body of the callback as the provider sent it, byte for byte. Not for a browser to show: it is a stranger's text. */
+  @Get(':jobId/raw')
+  @ApiOperation({ summary: 'The untouched body of the callback' })
+  async raw(@Param('jobId', { schema: jobIdParam }) jobId: string, @Res() reply: FastifyReply): Promise<void> {
+    const { callbackId } = await this.find(jobId);
+    const raw = await this.rawBodies.read(callbackId);
+    if (!raw) throw new NotFoundError('The body of the callback is not kept any more');
+    const isJson = /^application\/json\b/i.test(raw.contentType ?? '');
+    void reply
+      .header('content-disposition', `attachment; filename="${jobId}.${isJson ? 'raw.json' : 'raw'}"`)
+      .type(isJson ? 'application/json' : 'application/octet-stream');
+    if (ENCODINGS.includes(raw.contentEncoding?.toLowerCase() ?? ''))
+      void reply.header('content-encoding', raw.contentEncoding);
+    await reply.send(raw.body);
+  }
+
+  private async find(jobId: string): Promise<StoredTranscript> {
+    const stored = await this.transcripts.findStored(jobId);
+    if (!stored) throw new NotFoundError('There is no transcript of this job: it is not completed, or it was erased');
+    return stored;
+  }
+}
+
+function showTranscript({ jobId, callbackId, createdAt, transcript }: StoredTranscript): ShownTranscript {
+  return { jobId, callbackId, createdAt: new Date(createdAt).toISOString(), ...transcript };
+}
+
+function showItem(
+  { jobId, requestId, language, duration, text, createdAt }: TranscriptRow,
+  words: string[],
+): ShownTranscriptItem {
+  return {
+    jobId,
+    requestId,
+    ...(language === null ? {} : { language }),
+    duration,
+    snippet: snippetOf(text, words),
+    createdAt: new Date(createdAt).toISOString(),
+  };
+}
