@@ -1,4 +1,4 @@
-import { Subject, type Observable } from 'rxjs';
+import { Observable, Subject } from 'rxjs';
 
 /** Something changed. Ids and states only: a listener that wants more reads it with its own key. */
 export interface HeraldEvent {
@@ -16,6 +16,7 @@ export interface HeraldEvent {
  */
 export class EventBus {
   private readonly subject = new Subject<HeraldEvent>();
+  private listeners = 0;
 
   /** Never throws and never waits for a listener. Copies the named fields, so nothing else of the value can get out. */
   publish(event: HeraldEvent): void {
@@ -24,8 +25,18 @@ export class EventBus {
   }
 
   /** Events from now on; completes at shutdown. */
-  get events(): Observable<HeraldEvent> {
-    return this.subject.asObservable();
+  readonly events: Observable<HeraldEvent> = new Observable<HeraldEvent>((listener) => {
+    this.listeners++;
+    const subscription = this.subject.subscribe(listener);
+    return () => {
+      this.listeners--;
+      subscription.unsubscribe();
+    };
+  });
+
+  /** How many follow, at this moment. */
+  get listenerCount(): number {
+    return this.listeners;
   }
 
   /** Ends every stream. Open event streams would otherwise keep the server from closing. */

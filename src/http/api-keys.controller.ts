@@ -15,7 +15,6 @@ const NewKey = z
   })
   .meta({ examples: [{ name: 'call-centre', scopes: ['jobs:write'] }] });
 
-const KeyId = z.uuid();
 const KeysQuery = z.strictObject(pageQuery);
 
 const ShownKey = z.object({
@@ -58,7 +57,7 @@ export class ApiKeysController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Revoke an API key, from now on' })
   @ApiNoContentResponse()
-  async revoke(@Param('id', { schema: KeyId }) id: string, @Actor() actor: Principal): Promise<void> {
+  async revoke(@Param('id', { schema: z.uuid() }) id: string, @Actor() actor: Principal): Promise<void> {
     if (!(await this.keys.revoke(actor.name, id))) throw new NotFoundError('No API key in use has this id');
   }
 }

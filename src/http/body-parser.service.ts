@@ -107,7 +107,7 @@ function refusePrototypes(value: unknown): void {
   if (!isObject(value)) return;
   const forbidden =
     Object.hasOwn(value, '__proto__') ||
-    (Object.hasOwn(value, 'constructor') && isObject(value['constructor']) && 'prototype' in value['constructor']);
+    (Object.hasOwn(value, 'constructor') && isObject(value.constructor) && 'prototype' in value.constructor);
   if (forbidden) throw new RequestInvalidError('The body holds a forbidden name (__proto__ or constructor.prototype)');
   Object.values(value).forEach(refusePrototypes);
 }

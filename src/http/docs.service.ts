@@ -19,7 +19,7 @@ export function buildOpenApi(app: NestFastifyApplication): OpenAPIObject {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
     standardSchemaConverter: (schema, { schemaType }) => toOpenApiSchema(schema, schemaType),
   });
-  return describeProblems(document) as OpenAPIObject;
+  return describeProblems<OpenAPIObject>(document);
 }
 
 /** Serves the document at /openapi.json and a page to read and try it at /docs, from the installed package only. */

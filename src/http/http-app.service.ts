@@ -19,6 +19,8 @@ const HEADERS_TIMEOUT_MS = 20_000;
 /** Longer than the idle time of usual proxies, so that they never write into a connection that is being closed. */
 const KEEP_ALIVE_MS = 72_000;
 const MAX_CONNECTIONS = 10_000;
+/** What is still being answered at shutdown may end within this time; a client that does not read must not hold the process. */
+const SHUTDOWN_GRACE_MS = 5_000;
 /** How long a sender that got its answer before it was through may go on sending. */
 const LINGER_MS = 2_000;
 
@@ -94,13 +96,21 @@ function addHooks(adapter: FastifyAdapter, log: Log): void {
     const allow = routes.methodsOf(pathOf(request));
     if (allow.length > 0) throw new MethodNotAllowedError('The path exists under other methods; see Allow', allow);
   });
-  server.addHook('preValidation', async (request) => {
+  server.addHook('preValidation', (request, _reply, done) => {
     // A request without a body has no parser run: the route still finds the (ended) stream that it expects.
     if (request.body === undefined && kindOf(request) === 'stream') request.body = request.raw;
+    done();
   });
-  server.addHook('onResponse', async (request, reply) => {
+  server.addHook('preClose', (done) => {
+    setTimeout(() => {
+      server.server.closeAllConnections();
+    }, SHUTDOWN_GRACE_MS).unref();
+    done();
+  });
+  server.addHook('onResponse', (request, reply, done) => {
     if (!request.raw.complete) endUnreadBody(request);
     logRequest(log, request, reply);
+    done();
   });
 }
 

@@ -2,32 +2,42 @@ import { z } from 'zod';
 import { isObject } from '../json.js';
 import { PROBLEM_TYPE } from './problem.js';
 
-/** A schema in OpenAPI 3.0's dialect, and the named schemas that it refers to. */
-export interface ConvertedSchema {
-  schema: unknown;
-  components: Record<string, unknown>;
-}
-
 /** The schema of one page of a list, for the description of an answer. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item), nextCursor: z.string().optional() });
 }
 
 /**
+ * A zod schema in OpenAPI 3.0's dialect, whole: what it refers to is written out, and a schema that holds itself ends as "anything".
  * @param schemaType `input` for what is sent, `output` for what is answered
  * @returns undefined for a schema of another library
  */
-export function toOpenApiSchema(schema: unknown, schemaType: 'input' | 'output'): ConvertedSchema | undefined {
+export function toOpenApiSchema(schema: unknown, schemaType: 'input' | 'output'): { schema: unknown } | undefined {
   if (!(schema instanceof z.ZodType)) return undefined;
-  const converted = z.toJSONSchema(schema, {
+  const {
+    $schema: _dialect,
+    $defs,
+    ...rest
+  }: Record<string, unknown> = z.toJSONSchema(schema, {
     target: 'openapi-3.0',
     io: schemaType,
     // A transformed or self-checked value has no form of its own to show; what it is made from is shown.
     unrepresentable: 'any',
     reused: 'inline',
   });
-  const { $schema: _dialect, $defs = {}, ...rest } = converted as Record<string, unknown>;
-  return { schema: rest, components: $defs as Record<string, unknown> };
+  return { schema: writtenOut(rest, isObject($defs) ? $defs : {}, []) };
+}
+
+function writtenOut(value: unknown, definitions: Record<string, unknown>, inside: readonly string[]): unknown {
+  if (Array.isArray(value)) return value.map((item) => writtenOut(item, definitions, inside));
+  if (!isObject(value)) return value;
+  const { $ref: reference, ...rest } = value;
+  if (typeof reference !== 'string') {
+    return mapValues(value, (inner) => writtenOut(inner, definitions, inside));
+  }
+  const target = definitions[reference.replace(/^#\/(\$defs|definitions)\//, '')];
+  if (inside.includes(reference) || !isObject(target)) return rest;
+  return { ...(writtenOut(target, definitions, [...inside, reference]) as object), ...rest };
 }
 
 const PROBLEM_SCHEMA = {
@@ -71,7 +81,7 @@ export function describeProblems<Document extends OpenApiDocument>(document: Doc
   const paths = mapValues(document.paths, (item) =>
     mapValues(item as object, (operation, key) =>
       METHODS.has(key) && isObject(operation)
-        ? { ...operation, responses: { ...(operation['responses'] as object), default: reference } }
+        ? { ...operation, responses: { ...(operation.responses as object), default: reference } }
         : operation,
     ),
   );
@@ -88,9 +98,6 @@ export function describeProblems<Document extends OpenApiDocument>(document: Doc
   };
 }
 
-function mapValues(record: object, change: (value: unknown, key: string) => unknown): Record<string, object> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)])) as Record<
-    string,
-    object
-  >;
+function mapValues<Value>(record: object, change: (value: unknown, key: string) => Value): Record<string, Value> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
 }

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Body, Controller, HttpCode, Param, Post, Put, Req } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Put, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { BodyTooLargeError, UnauthorizedError } from '../../src/errors.js';
@@ -49,6 +51,11 @@ class JobsStub {
     return request.body instanceof Readable ? count(request) : { json: request.body };
   }
 
+  @Get('large')
+  large(): unknown {
+    return { text: 'x'.repeat(50_000_000) };
+  }
+
   @Post('other')
   other(@Req() request: FastifyRequest): unknown {
     return { json: request.body };
@@ -77,10 +84,10 @@ describe('bodies go where the route and the content type say', () => {
     await http.close();
   });
 
-  const send = async (method: string, path: string, body: BodyInit | undefined, type?: string) => {
+  const send = async (method: string, path: string, body: string | Buffer, type?: string) => {
     const headers = { authorization: `Bearer ${ADMIN_KEY}`, ...(type !== undefined && { 'content-type': type }) };
-    const response = await fetch(`${http.url}${path}`, { method, headers, ...(body !== undefined && { body }) });
-    return { response, status: response.status, body: (await response.json()) as unknown };
+    const response = await fetch(`${http.url}${path}`, { method, headers, body });
+    return { response, status: response.status, body: await response.json() };
   };
 
   it.each([
@@ -189,11 +196,24 @@ describe('bodies go where the route and the content type say', () => {
     expect(Date.now() - before).toBeLessThan(6_000);
   });
 
+  it('does not let a client that reads nothing hold the shutdown', async () => {
+    const own = await startHttpApp([JobsStub]);
+    const socket = connect(own.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.pause();
+    socket.write(`GET /v1/jobs/large HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${ADMIN_KEY}\r\n\r\n`);
+    await new Promise((done) => setTimeout(done, 300));
+    const before = Date.now();
+    await own.close();
+    expect(Date.now() - before).toBeLessThan(8_000);
+    socket.destroy();
+  });
+
   it('answers 400 and stays up when a sender breaks off', async () => {
     const head = `POST /v1/jobs/other HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${ADMIN_KEY}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"a"`;
     await rawRequest(http.port, head, 200);
     expect(await send('POST', '/v1/jobs', '{}', 'application/json')).toMatchObject({ status: 201 });
-    expect(http.lines.filter((line) => line['event'] === 'http.failed')).toEqual([]);
+    expect(http.lines.filter((line) => line.event === 'http.failed')).toEqual([]);
   });
 
   const upload = (path: string, body: Readable): Promise<{ status: number | undefined; text: string }> =>

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
-import { z } from 'zod';
 import { Actor, Public, RequireScope, type Principal } from '../../src/http/api-key.guard.js';
 import { ADMIN_KEY, startHttpApp, type HttpTestApp } from '../support/http-app.js';
 
@@ -71,7 +70,7 @@ describe('API keys', () => {
   };
   const makeKey = async (...scopes: string[]) => {
     const { body } = await ask('POST', '/v1/api-keys', ADMIN_KEY, { name: scopes.join(' '), scopes });
-    return { id: String(body['id']), key: String(body['key']) };
+    return { id: String(body.id), key: String(body.key) };
   };
 
   it('lets each scope do what it says and no more', async () => {
@@ -94,7 +93,7 @@ describe('API keys', () => {
       expect(answers.map((answer) => answer.status)).toEqual(expected);
       expect((await ask('GET', '/v1/api-keys', key)).status).toBe(expected[2]);
     }
-    expect((await ask('POST', '/v1/work', read.key)).body['detail']).toBe('The key needs the scope jobs:write');
+    expect((await ask('POST', '/v1/work', read.key)).body.detail).toBe('The key needs the scope jobs:write');
     expect((await ask('PUT', '/v1/work')).status).toBe(200);
     expect((await ask('GET', '/v1/work', read.key)).body).toEqual({
       actor: { id: read.id, name: 'jobs:read', scopes: ['jobs:read'] },
@@ -129,15 +128,15 @@ describe('API keys', () => {
     await start();
     const made = await ask('POST', '/v1/api-keys', ADMIN_KEY, { name: 'one', scopes: ['jobs:read'] });
     expect(made.status).toBe(201);
-    expect(made.body['key']).toMatch(/^herald_[\w-]{43}$/);
+    expect(made.body.key).toMatch(/^herald_[\w-]{43}$/);
     const listed = await ask('GET', '/v1/api-keys', ADMIN_KEY);
     expect(listed.body).toMatchObject({
-      items: [{ id: made.body['id'], name: 'one', lastUsedAt: null, revokedAt: null }],
+      items: [{ id: made.body.id, name: 'one', lastUsedAt: null, revokedAt: null }],
     });
     expect(listed.text).not.toMatch(/hash|"key"/);
     const stored = JSON.stringify(await http.database.read('select * from api_keys'));
-    expect(stored).not.toContain(String(made.body['key']));
-    expect(JSON.stringify(http.lines)).not.toContain(String(made.body['key']));
+    expect(stored).not.toContain(String(made.body.key));
+    expect(JSON.stringify(http.lines)).not.toContain(String(made.body.key));
   });
 
   it('refuses fields that a caller must not set', async () => {
@@ -163,7 +162,7 @@ describe('API keys', () => {
         { action: 'api-key.created', subject: id, actor: 'HERALD_ADMIN_KEY', detail: { scopes: ['jobs:read'] } },
       ],
     });
-    expect((await ask('GET', '/v1/audit?action=api-key.revoked', ADMIN_KEY)).body['items']).toHaveLength(1);
+    expect((await ask('GET', '/v1/audit?action=api-key.revoked', ADMIN_KEY)).body.items).toHaveLength(1);
     expect((await ask('GET', '/v1/audit?action=x', ADMIN_KEY)).status).toBe(400);
   });
 
@@ -178,8 +177,8 @@ describe('API keys', () => {
       let cursor: string | undefined;
       do {
         const page = await ask('GET', `${list}?limit=2${cursor === undefined ? '' : `&cursor=${cursor}`}`, ADMIN_KEY);
-        seen.push(...(page.body['items'] as { id: string }[]).map((item) => item.id));
-        cursor = page.body['nextCursor'] as string | undefined;
+        seen.push(...(page.body.items as { id: string }[]).map((item) => item.id));
+        cursor = page.body.nextCursor as string | undefined;
       } while (cursor !== undefined);
       expect(seen).toEqual([...new Set(seen)].toSorted().reverse());
       expect(seen).toHaveLength(5);

@@ -76,14 +76,14 @@ describe('every error is a problem', () => {
     expect(answer.status).toBe(status);
     expect(answer.response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     expect(answer.body).toMatchObject({ status, code, type: `/docs/errors#${code}` });
-    expect(answer.body['requestId']).toBe(answer.response.headers.get('x-request-id'));
+    expect(answer.body.requestId).toBe(answer.response.headers.get('x-request-id'));
     expect(answer.text).not.toMatch(/canary|node_modules|at .*\.ts/);
   };
 
   it('names each wrong field of a body by pointer, with what was meant', async () => {
     const answer = await post(JSON.stringify({ nam: 1, options: { diarise: true }, to: [{ emial: 'x' }] }));
     expectProblem(answer, 400, 'REQUEST_INVALID');
-    expect(answer.body['errors']).toEqual([
+    expect(answer.body.errors).toEqual([
       { pointer: '/name', message: 'is missing: expected string' },
       { pointer: '/options/diarise', message: 'is not known here: did you mean diarize?', suggestion: 'diarize' },
       { pointer: '/to/0/email', message: 'is missing: expected string' },
@@ -95,10 +95,10 @@ describe('every error is a problem', () => {
   it('names a wrong or unknown query parameter, and a wrong path parameter', async () => {
     const wrong = await ask('/v1/things?limit=1e9&limt=2');
     expectProblem(wrong, 400, 'REQUEST_INVALID');
-    expect((wrong.body['errors'] as { pointer: string }[]).map((error) => error.pointer)).toEqual(['limit', 'limt']);
+    expect((wrong.body.errors as { pointer: string }[]).map((error) => error.pointer)).toEqual(['limit', 'limt']);
     const path = await ask('/v1/things/17');
     expectProblem(path, 400, 'REQUEST_INVALID');
-    expect(path.body['errors']).toEqual([{ pointer: 'id', message: 'Invalid UUID' }]);
+    expect(path.body.errors).toEqual([{ pointer: 'id', message: 'Invalid UUID' }]);
   });
 
   it.each(['limit=-1', 'limit=0', 'limit=NaN', 'limit=1e400', 'limit=1&limit=2', 'limit[$ne]=1', '__proto__=1', 'x=1'])(
@@ -122,7 +122,7 @@ describe('every error is a problem', () => {
   ])('answers 400 to the text %j, which is not JSON, without quoting it', async (text) => {
     const answer = await post(text);
     expectProblem(answer, 400, 'REQUEST_INVALID');
-    expect(answer.body['detail']).toBe('The body is not valid JSON');
+    expect(answer.body.detail).toBe('The body is not valid JSON');
   });
 
   it('answers 400 to bytes that are not UTF-8', async () => {
@@ -138,13 +138,13 @@ describe('every error is a problem', () => {
     ['escaped __proto__', String.raw`{"name":"a","\u005f_proto__":{"status":599}}`],
   ])('refuses %s and stays as it was', async (_name, text) => {
     expectProblem(await post(text), 400, 'REQUEST_INVALID');
-    expect(({} as Record<string, unknown>)['status']).toBeUndefined();
+    expect(({} as Record<string, unknown>).status).toBeUndefined();
   });
 
   it('answers deep JSON at once: 100,000 levels by depth, 5 million by size', async () => {
     const deep = await post('['.repeat(100_000) + ']'.repeat(100_000));
     expectProblem(deep, 400, 'REQUEST_INVALID');
-    expect(deep.body['detail']).toBe('JSON nests deeper than 64 levels');
+    expect(deep.body.detail).toBe('JSON nests deeper than 64 levels');
     const before = Date.now();
     expectProblem(await post('['.repeat(5_000_000)), 413, 'BODY_TOO_LARGE');
     expect(Date.now() - before).toBeLessThan(2_000);
@@ -247,9 +247,7 @@ describe('every error is a problem', () => {
     for (const kind of ['query', 'unknown']) {
       const answer = await ask(`/faults/${kind}`);
       expectProblem(answer, 500, 'INTERNAL');
-      const line = http.lines.find(
-        (one) => one['requestId'] === answer.body['requestId'] && one['event'] === 'http.failed',
-      );
+      const line = http.lines.find((one) => one.requestId === answer.body.requestId && one.event === 'http.failed');
       expect(line).toMatchObject({ status: 500, error: kind === 'query' ? 'QueryFailedError' : 'TypeError' });
     }
     expect(JSON.stringify(http.lines)).not.toContain(CANARY);
@@ -257,11 +255,11 @@ describe('every error is a problem', () => {
 
   it('logs one line a request, with the pattern of the route and not its URL', async () => {
     const answer = await ask(`/v1/things/${CANARY}?secret=${CANARY}`);
-    const lines = http.lines.filter((line) => line['requestId'] === answer.body['requestId']);
+    const lines = http.lines.filter((line) => line.requestId === answer.body.requestId);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({ event: 'http.request', method: 'GET', route: '/v1/things/:id', status: 400 });
     await fetch(`${http.url}/healthz`);
-    expect(http.lines.some((line) => line['route'] === '/healthz')).toBe(false);
+    expect(http.lines.some((line) => line.route === '/healthz')).toBe(false);
   });
 
   it('makes its own request id, whatever the caller sends', async () => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Global, Module, type Type } from '@nestjs/common';
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { makeChannels, ChannelsRegistry } from '../../src/channels/channels.registry.service.js';
@@ -90,7 +90,7 @@ export async function startHttpApp(
   };
 }
 
-function coreModule(log: Log, adminKey: string | undefined): Type {
+function coreModule(log: Log, adminKey: string | undefined): DynamicModule {
   const providers = [
     Metrics,
     EventBus,
@@ -98,11 +98,12 @@ function coreModule(log: Log, adminKey: string | undefined): Type {
     { provide: SETTINGS, useValue: { adminKey } },
     { provide: ChannelsRegistry, useValue: new ChannelsRegistry(makeChannels({})) },
   ];
-  class Core {}
-  Global()(Core);
-  Module({ providers, exports: providers })(Core);
-  return Core;
+  return { module: Core, global: true, providers, exports: providers };
 }
+
+/** What an application has besides: settings, log, counts, events, channels. */
+@Module({})
+class Core {}
 
 /** Sends raw bytes and answers what came back until the server closed (or `ms` passed). */
 export function rawRequest(port: number, bytes: string, ms = 3_000): Promise<string> {
