@@ -51,6 +51,14 @@ function phrasesOf(texts: string[]): Phrase[] {
   return texts.map(phraseOf).filter((phrase) => phrase !== undefined);
 }
 
+class Fact {
+  readonly [field: string]: unknown;
+
+  constructor(values: Record<string, unknown>) {
+    Object.assign(this, values);
+  }
+}
+
 // One class for each declared type: the evaluator reads declared fields of known classes only, and no prototype.
 const CLASSES = new Map(
   Object.keys(FACT_TYPES)
@@ -58,12 +66,8 @@ const CLASSES = new Map(
     .map((name) => [name, factClass()]),
 );
 
-function factClass(): new (values: Record<string, unknown>) => object {
-  return class {
-    constructor(values: Record<string, unknown>) {
-      Object.assign(this, values);
-    }
-  };
+function factClass(): typeof Fact {
+  return class extends Fact {};
 }
 
 /** Values that a condition of any trigger reads, without `speech`. Costs one pass over the lists of the transcript. */
@@ -71,7 +75,7 @@ export function toValues(facts: Facts): Record<string, unknown> {
   const tags = new Map(Object.entries(facts.job.tags));
   const tagsOrEmpty = new Map(tags);
   tagsOrEmpty.get = (name: string): string => tags.get(name) ?? '';
-  const job = new (CLASSES.get('Job') ?? Object)({ ...facts.job, tags, [TAGS_OR_EMPTY]: tagsOrEmpty });
+  const job = new (CLASSES.get('Job') ?? Fact)({ ...facts.job, tags, [TAGS_OR_EMPTY]: tagsOrEmpty });
   const { transcript, failure, delivery } = facts;
   return {
     job,
@@ -106,11 +110,11 @@ function makeEnvironment(on: Trigger): Environment {
   environment.registerType('Phrase', { ctor: Phrase, fields: {} });
   environment.registerType('Pattern', { ctor: Pattern, fields: {} });
   // A type may only name types that are registered before it.
-  const order = [...CLASSES.keys()].sort((a, b) => dependencies(a) - dependencies(b));
-  for (const name of order) {
-    const fields = Object.entries(FACT_TYPES[name] ?? {}).map(([field, { type }]) => [field, type]);
-    const hidden = name === 'Job' ? { [TAGS_OR_EMPTY]: 'map<string, string>' } : {};
-    environment.registerType(name, { ctor: CLASSES.get(name), fields: { ...Object.fromEntries(fields), ...hidden } });
+  const order = [...CLASSES].sort(([a], [b]) => dependencies(a) - dependencies(b));
+  for (const [name, ctor] of order) {
+    const fields = Object.entries(FACT_TYPES[name] ?? {}).map(([field, { type }]): [string, string] => [field, type]);
+    if (name === 'Job') fields.push([TAGS_OR_EMPTY, 'map<string, string>']);
+    environment.registerType(name, { ctor, fields: Object.fromEntries(fields) });
   }
   for (const [name, type] of Object.entries(FACTS_BY_TRIGGER[on])) environment.registerVariable(name, type);
   registerSpeech(environment);

@@ -1,6 +1,6 @@
 import type { ASTNode, EvaluationError, ParseError, TypeError as CelTypeError } from '@marcbachmann/cel-js';
 import type { FieldError } from '../errors.js';
-import { checkedType } from './condition-ast.js';
+import { checkedType, literalText } from './condition-ast.js';
 import { typeLabel } from './condition-facts.js';
 import { methodOffset } from './condition-names.js';
 import type { Token } from './condition-scan.js';
@@ -61,10 +61,12 @@ export function syntaxError(error: ParseError, source: string, tokens: readonly 
 
 function syntaxMessage(error: ParseError, found: string): string {
   if (error.code === 'limit_exceeded') {
-    return /maxDepth/.test(error.summary)
+    return error.summary.includes('maxDepth')
       ? 'the condition nests too deep'
       : 'the condition is too long: split it into several rules';
   }
+  if (error.code === 'invalid_macro_argument')
+    return "a loop takes a new name and a condition, as in topics.exists(t, t == 'x')";
   if (found === '' && ['unexpected_token', 'expected_token'].includes(error.code))
     return 'the condition ends too early';
   if (error.code === 'unexpected_token' || error.code === 'unexpected_character')
@@ -116,9 +118,9 @@ function operandMessage(op: string, operands: ASTNode[], source: string): string
   if (number && (left === 'string' || right === 'string')) {
     return `${plain}; write the number in quotes: '${source.slice(number.start, number.end)}'`;
   }
-  const text = operands.find((operand) => operand.op === 'value' && typeof operand.args === 'string');
-  if (text && [left, right].some((type) => type === 'double') && /^-?\d+(?:\.\d+)?$/.test(String(text.args))) {
-    return `${plain}; write the number without quotes: ${String(text.args)}`;
+  const text = operands.map(literalText).find((value) => value !== undefined);
+  if (text !== undefined && [left, right].some((type) => type === 'double') && /^-?\d+(?:\.\d+)?$/.test(text)) {
+    return `${plain}; write the number without quotes: ${text}`;
   }
   return plain;
 }

@@ -1,9 +1,10 @@
-import type { ASTNode, Environment } from '@marcbachmann/cel-js';
-import { ParseError, TypeError as CelTypeError } from '@marcbachmann/cel-js';
+import type { ASTNode, Environment, TypeError as CelTypeError } from '@marcbachmann/cel-js';
+import { ParseError } from '@marcbachmann/cel-js';
 import type { FieldError } from '../errors.js';
 import { RuleInvalidError } from '../errors.js';
 import type { Facts, Trigger } from '../transcripts/facts.js';
-import { parsePhrase, Phrase } from '../transcripts/phrase.js';
+import type { Phrase } from '../transcripts/phrase.js';
+import { parsePhrase } from '../transcripts/phrase.js';
 import type { Speech, SpeechMatch } from '../transcripts/speech.js';
 import { checkedType, children, literalText, pathOf } from './condition-ast.js';
 import type { Sizes } from './condition-cost.js';
@@ -72,10 +73,11 @@ export function compileCondition(source: string, on: Trigger): CompiledCondition
   }
   const tokens = scanned(source);
   const environment = environmentOf(on);
-  const { ast, check } = parsed(environment, source, tokens);
+  const program = parsed(environment, source, tokens);
+  const { ast } = program;
   failIfAny(nameErrors(ast, source, tokens, on));
   embedLiterals(ast);
-  const checked = check();
+  const checked = program.check();
   if (!checked.valid) fail([typeError(checked.error as CelTypeError, source, tokens)]);
   failIfAny([...resultErrors(checked.type ?? 'dyn', ast, source), ...meaningErrors(ast, source, on)]);
   return { source, on, tree: compileShape(shapeOf(tokens), source, environment) };

@@ -105,7 +105,7 @@ function pathFault(names: string[], on: Trigger): { message: string; suggestion?
     const field = fieldOf(type, name);
     if (!field) {
       const near = nearest(name, fieldNames(type));
-      const suggestion = near && `{{${owner}.${near}}}`;
+      const suggestion = near && `{{${[owner, near, ...rest.slice(i + 1)].join('.')}}}`;
       return { message: `${owner} has no field "${name}"`, ...(suggestion && { suggestion }) };
     }
     ({ type } = field);

@@ -70,11 +70,11 @@ export function parseRule(input: unknown, known: RuleContext): RuleDefinition {
 /** Checks every part that has the right form, also when another has not. */
 function meaningErrors(input: unknown, known: RuleContext): FieldError[] {
   if (!isObject(input)) return [];
-  const on = RuleSchema.shape.on.safeParse(input['on']);
-  const when = RuleSchema.shape.when.safeParse(input['when']);
+  const on = RuleSchema.shape.on.safeParse(input.on);
+  const when = RuleSchema.shape.when.safeParse(input.when);
   const errors = on.success && when.success ? conditionErrors(when.data, on.data) : [];
-  const actions: unknown[] = Array.isArray(input['actions']) ? input['actions'].slice(0, 20) : [];
-  if (Array.isArray(input['actions']) && actions.length === 0 && input['stop'] !== true) {
+  const actions: unknown[] = Array.isArray(input.actions) ? input.actions.slice(0, 20) : [];
+  if (Array.isArray(input.actions) && actions.length === 0 && input.stop !== true) {
     errors.push({ pointer: '/actions', message: 'a rule without actions is of use only with "stop": true' });
   }
   for (const [i, action] of actions.entries()) {
