@@ -24,7 +24,7 @@ export function withMetadata(body: JsonObject, origin: BodyOrigin): JsonObject {
   return {
     ...body,
     metadata: {
-      ...(isObject(body['metadata']) ? (body['metadata'] as JsonObject) : {}),
+      ...(isObject(body.metadata) ? body.metadata : {}),
       request_id: origin.requestId,
       created: origin.created,
       sha256: origin.sha256,

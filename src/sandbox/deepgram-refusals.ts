@@ -40,7 +40,7 @@ export function readRemoteAudio(text: string): { url: string } | Refusal {
     const words = { category: 'INVALID_JSON', message: 'Invalid JSON submitted.', details: 'Json deserialize error' };
     return { status: 400, body: words, headers: {} };
   }
-  const url = isObject(body) ? body['url'] : undefined;
+  const url = isObject(body) ? body.url : undefined;
   if (typeof url !== 'string') return refusal(400, 'PAYLOAD_ERROR', 'Exactly one of the fields `url` must be given.');
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
     return refusal(400, 'REMOTE_CONTENT_ERROR', 'The remote server hosting the media could not be reached.');

@@ -232,8 +232,8 @@ export class DeepgramStandIn {
   private async defaultBody({ record, query }: ListenRequest): Promise<JsonObject> {
     this.callBody ??= readCallBody();
     const bundled = await this.callBody;
-    const metadata = bundled['metadata'];
-    const isBundled = isObject(metadata) && metadata['sha256'] === record.sha256;
+    const metadata = bundled.metadata;
+    const isBundled = isObject(metadata) && metadata.sha256 === record.sha256;
     return asAskedFor(isBundled ? bundled : genericBody(), query);
   }
 }

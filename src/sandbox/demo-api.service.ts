@@ -30,11 +30,11 @@ export class DemoApi {
     return this.request<T>(path, { method: 'POST', body: form });
   }
 
-  /** Reads the path again and again until `done` has something. */
-  async until<T, R>(path: string, done: (answer: T) => R | undefined): Promise<R> {
+  /** Reads the path again and again until the answer is as wanted. */
+  async until<T>(path: string, wanted: (answer: T) => boolean): Promise<T> {
     for (;;) {
-      const found = done(await this.get<T>(path));
-      if (found !== undefined) return found;
+      const answer = await this.get<T>(path);
+      if (wanted(answer)) return answer;
       await sleep(POLL_MS, undefined, { signal: this.signal });
     }
   }
@@ -53,9 +53,9 @@ export class DemoApi {
 /** The sentences of a problem+json. */
 function problemText(body: unknown): string {
   if (!isObject(body)) return 'no explanation';
-  const errors = Array.isArray(body['errors']) ? body['errors'].filter(isObject) : [];
+  const errors = Array.isArray(body.errors) ? body.errors.filter(isObject) : [];
   return [
-    String(body['detail'] ?? body['title']),
-    ...errors.map((error) => `${String(error['pointer'])}: ${String(error['message'])}`),
+    String(body.detail ?? body.title),
+    ...errors.map((error) => `${String(error.pointer)}: ${String(error.message)}`),
   ].join('\n');
 }

@@ -73,7 +73,7 @@ function recipientOf(address: string | undefined, real: boolean): string | undef
 }
 
 function missingPublicUrl(real: DemoPlan['real'], env: Record<string, string | undefined>): string {
-  const port = env['PORT'] || '3000';
+  const port = env.PORT || '3000';
   const who = real.deepgram ? 'DEEPGRAM_API_KEY is set, and Deepgram' : 'TWILIO_ACCOUNT_SID is set, and Twilio';
   return [
     `${who} calls back over the internet: it must reach this machine.`,

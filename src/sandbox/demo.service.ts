@@ -96,7 +96,7 @@ class Demo {
 
   constructor(private readonly options: DemoOptions) {
     const { env, out } = options;
-    this.story = new Story(createPaint(out.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb'));
+    this.story = new Story(createPaint(out.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb'));
   }
 
   async run(): Promise<number> {
@@ -178,8 +178,8 @@ class Demo {
 
   private async awaitTranscript(api: DemoApi, id: string): Promise<TranscriptView> {
     this.doing = 'waiting for the transcript';
-    await api.until<JobView, true>(`/v1/jobs/${id}`, (job) => {
-      if (job.state !== 'failed') return job.state === 'completed' ? true : undefined;
+    await api.until<JobView>(`/v1/jobs/${id}`, (job) => {
+      if (job.state !== 'failed') return job.state === 'completed';
       throw new Error(`Deepgram failed the job: ${job.failure?.code ?? ''} ${job.failure?.message ?? ''}`);
     });
     const transcript = await api.get<Transcript>(`/v1/transcripts/${id}`);
@@ -196,13 +196,13 @@ class Demo {
   /** Every message is out, and the SMS reported as delivered where the stand-in reports. */
   private async awaitMessages(api: DemoApi, id: string): Promise<Outcome> {
     this.doing = 'waiting for the messages';
-    const job = await api.until<JobView, JobView>(`/v1/jobs/${id}`, (now) => {
+    const job = await api.until<JobView>(`/v1/jobs/${id}`, (now) => {
       const refused = now.deliveries.find(({ state }) => !['queued', 'sending', 'sent', 'delivered'].includes(state));
       if (refused) {
         throw new Error(`the ${refused.channel} of ${refused.ruleName} is ${refused.state}: ${refused.reason ?? ''}`);
       }
       const out = now.deliveries.filter((delivery) => this.isOut(delivery));
-      return out.length > 0 && out.length === now.deliveries.length ? now : undefined;
+      return out.length > 0 && out.length === now.deliveries.length;
     });
     const deliveries = await Promise.all(
       job.deliveries.map((one) => api.get<SentDelivery>(`/v1/deliveries/${one.id}`)),
@@ -236,7 +236,7 @@ class Demo {
     }
     const { message, to } = delivery;
     if (this.standIns?.smtp || message?.kind !== 'email') throw new Error('the e-mail did not arrive');
-    return { from: plan.passed['MAIL_FROM'] ?? '', to, ...message };
+    return { from: plan.passed.MAIL_FROM ?? '', to, ...message };
   }
 
   private showSms(job: Outcome, plan: DemoPlan): void {
@@ -250,7 +250,7 @@ class Demo {
 
   private smsOf(to: string, message: { text: string; segments: number; encoding: string }, plan: DemoPlan): SmsView {
     const { TWILIO_FROM, TWILIO_MESSAGING_SERVICE_SID } = plan.passed;
-    const arrived = this.standIns?.twilio?.messages.find(({ form }) => form['To'] === to);
+    const arrived = this.standIns?.twilio?.messages.find(({ form }) => form.To === to);
     if (!arrived && this.standIns?.twilio) throw new Error('the SMS did not arrive');
     const from = arrived?.message.from ?? TWILIO_FROM ?? TWILIO_MESSAGING_SERVICE_SID ?? '';
     return { ...message, from, to, text: arrived?.message.body ?? message.text };

@@ -1,11 +1,11 @@
 /** Marks for a terminal; every one is the text itself when the output is not for a terminal. */
 export interface Paint {
-  bold(text: string): string;
-  dim(text: string): string;
-  good(text: string): string;
-  bad(text: string): string;
-  mark(text: string): string;
-  link(text: string): string;
+  bold: (text: string) => string;
+  dim: (text: string) => string;
+  good: (text: string) => string;
+  bad: (text: string) => string;
+  mark: (text: string) => string;
+  link: (text: string) => string;
 }
 
 /** @param colours false for files, pipes and people who set NO_COLOR */
@@ -27,7 +27,7 @@ const ESCAPES = /\u001b\[\d+m/g;
 
 /** Characters that a terminal shows. */
 export function shownLength(text: string): number {
-  return [...text.replace(ESCAPES, '')].length;
+  return Array.from(text.replace(ESCAPES, '')).length;
 }
 
 export function padEnd(text: string, width: number): string {

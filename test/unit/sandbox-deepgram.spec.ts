@@ -278,7 +278,7 @@ describe('the stand-in for Deepgram', () => {
     await deepgram.settled();
     const record = JSON.stringify([deepgram.requests, deepgram.callbacks]);
     expect(record).not.toMatch(/hush|p%40ss|p@ss|secret"|Token/);
-    expect(deepgram.requests[0]?.options['extra']).toEqual(['callback_secret:…', 'job:7']);
+    expect(deepgram.requests[0]?.options.extra).toEqual(['callback_secret:…', 'job:7']);
     expect(parsed().metadata.extra).toEqual({ callback_secret: 'hush', job: '7' });
   });
 

@@ -41,7 +41,7 @@ describe('the stand-in for a mail server', () => {
     });
     expect(smtp.mails[0]?.text.trim()).toBe('Hello');
     expect(smtp.mails[0]?.html).toContain('<p>Hello</p>');
-    expect(smtp.mails[0]?.headers['subject']).toHaveLength(1);
+    expect(smtp.mails[0]?.headers.subject).toHaveLength(1);
   });
 
   it('hands mails out in order, and says when none comes', async () => {

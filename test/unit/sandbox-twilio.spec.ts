@@ -73,7 +73,7 @@ describe('the stand-in for Twilio', () => {
   it("reports sent and delivered, with a signature that Twilio's own check takes", async () => {
     await client.messages.create({ ...SMS, body: 'Grüße & mehr 🙂', statusCallback: webhookUrl });
     await stand.settled();
-    expect(received.map(({ valid, parameters }) => [valid, parameters['MessageStatus']])).toEqual([
+    expect(received.map(({ valid, parameters }) => [valid, parameters.MessageStatus])).toEqual([
       [true, 'sent'],
       [true, 'delivered'],
     ]);
