@@ -152,6 +152,7 @@ describe('API keys', () => {
     await start([WorkController]);
     const { id, key } = await makeKey('jobs:read');
     expect((await ask('GET', '/v1/work', key)).status).toBe(200);
+    http.clock.time += 1;
     expect((await ask('DELETE', `/v1/api-keys/${id}`, ADMIN_KEY)).status).toBe(204);
     expect((await ask('GET', '/v1/work', key)).status).toBe(401);
     expect((await ask('DELETE', `/v1/api-keys/${id}`, ADMIN_KEY)).status).toBe(404);
