@@ -7,10 +7,11 @@ import { DeliveryId, ListDeliveries, RetryMany, RetryOne } from './deliveries.sc
 import { DeliveriesQueryStore } from './deliveries.query.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
-import { deliveryView } from './delivery-view.js';
+import { deliverySummary, deliveryView } from './delivery-view.js';
 import type { DeliveryEntity } from './delivery.entity.js';
 
 type DeliveryView = ReturnType<typeof deliveryView>;
+type DeliverySummary = ReturnType<typeof deliverySummary>;
 
 /** Deliveries hold addresses and words: `admin` to change, `jobs:read` to look. */
 @Controller('v1/deliveries')
@@ -23,9 +24,9 @@ export class DeliveriesController {
   ) {}
 
   @Get()
-  async list(@Query({ schema: ListDeliveries }) query: ListDeliveries): Promise<Page<DeliveryView>> {
+  async list(@Query({ schema: ListDeliveries }) query: ListDeliveries): Promise<Page<DeliverySummary>> {
     const { limit, cursor, ...filter } = query;
-    return toPage(await this.queries.list(filter, { limit, cursor }), limit, (delivery) => deliveryView(delivery));
+    return toPage(await this.queries.list(filter, { limit, cursor }), limit, deliverySummary);
   }
 
   @Get(':id')

@@ -54,18 +54,23 @@ export class DeliveriesStore {
    */
   async enqueue(tx: EntityManager, notifications: Notification[], source: EnqueueSource): Promise<number> {
     const now = this.clock.now();
+    const { dialect } = this.database;
     let added = 0;
     for (const notification of notifications) {
       if (source.replay && (await this.plannedBefore(tx, source.jobId, notification))) continue;
-      const { identifiers } = await tx
-        .createQueryBuilder()
-        .insert()
-        .into(DeliveryEntity)
-        .values(this.toRow(notification, source, now))
-        .orIgnore()
-        .returning('id')
-        .execute();
-      if (identifiers.some((identifier) => identifier !== undefined)) added++;
+      const row = this.toRow(notification, source, now);
+      const columns = Object.keys(row);
+      // Not INSERT OR IGNORE: that would drop a row for any fault, and a lost delivery must not be silent.
+      added += (
+        await rows(
+          tx,
+          dialect.bind(
+            `insert into deliveries (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})
+             on conflict (dedupe_key) do nothing returning id`,
+          ),
+          Object.values(row),
+        )
+      ).length;
     }
     return added;
   }
@@ -253,36 +258,38 @@ export class DeliveriesStore {
     });
   }
 
-  private toRow(notification: Notification, source: EnqueueSource, now: number) {
+  private toRow(
+    notification: Notification,
+    source: EnqueueSource,
+    now: number,
+  ): Record<string, string | number | null> {
+    const about = source.aboutDeliveryId;
     return {
       id: this.ids.next(),
-      jobId: source.jobId,
-      trigger: source.trigger,
-      ruleId: notification.ruleId,
-      ruleName: notification.ruleName,
-      ruleVersion: notification.ruleVersion,
+      job_id: source.jobId,
+      trigger_name: source.trigger,
+      rule_id: notification.ruleId,
+      rule_name: notification.ruleName,
+      rule_version: notification.ruleVersion,
       action: notification.action,
       channel: notification.channel,
       kind: notification.kind,
       recipient: notification.to,
-      recipientData: notification.recipient,
+      recipient_data: JSON.stringify(notification.recipient),
       template: notification.template,
-      attach: notification.attach,
-      previewSegments: notification.previewSegments ?? null,
-      matches: notification.matches,
-      aboutDeliveryId: source.aboutDeliveryId ?? null,
+      attach: JSON.stringify(notification.attach),
+      preview_segments: notification.previewSegments ?? null,
+      matches: JSON.stringify(notification.matches),
+      about_delivery_id: about ?? null,
       state: notification.state,
       reason: notification.reason ?? null,
       // One message for each delivery that died, not one for the job.
-      dedupeKey:
-        source.aboutDeliveryId === undefined
-          ? notification.dedupeKey
-          : `${notification.dedupeKey}:${source.aboutDeliveryId}`,
-      dueAt: notification.dueAt,
-      attemptsCounted: 0,
-      attemptsMade: 0,
-      createdAt: now,
-      updatedAt: now,
+      dedupe_key: about === undefined ? notification.dedupeKey : `${notification.dedupeKey}:${about}`,
+      due_at: notification.dueAt,
+      attempts_counted: 0,
+      attempts_made: 0,
+      created_at: now,
+      updated_at: now,
     };
   }
 }

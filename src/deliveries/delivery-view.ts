@@ -1,8 +1,24 @@
 import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 
-/** A delivery as the API shows it; times are ISO 8601. */
-export function deliveryView(delivery: DeliveryEntity, attempts: AttemptEntity[] = []) {
-  const { message } = delivery;
+/** A delivery with its message as rendered and its attempts. */
+export function deliveryView(delivery: DeliveryEntity, attempts: AttemptEntity[]) {
+  return {
+    ...deliverySummary(delivery),
+    attempts: attempts.map((attempt) => ({
+      number: attempt.number,
+      startedAt: iso(attempt.startedAt),
+      endedAt: iso(attempt.endedAt),
+      outcome: attempt.outcome,
+      code: attempt.code,
+      error: attempt.error,
+    })),
+    message: delivery.message,
+    matches: delivery.matches,
+  };
+}
+
+/** A delivery in a list; times are ISO 8601. */
+export function deliverySummary(delivery: DeliveryEntity) {
   return {
     id: delivery.id,
     jobId: delivery.jobId,
@@ -20,16 +36,6 @@ export function deliveryView(delivery: DeliveryEntity, attempts: AttemptEntity[]
     createdAt: iso(delivery.createdAt),
     sentAt: iso(delivery.sentAt),
     deliveredAt: iso(delivery.deliveredAt),
-    attempts: attempts.map((attempt) => ({
-      number: attempt.number,
-      startedAt: iso(attempt.startedAt),
-      endedAt: iso(attempt.endedAt),
-      outcome: attempt.outcome,
-      code: attempt.code,
-      error: attempt.error,
-    })),
-    message,
-    matches: delivery.matches,
     providerMessageId: delivery.providerMessageId,
   };
 }

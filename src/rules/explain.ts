@@ -83,12 +83,17 @@ function spend(leaf: ConditionLeaf, subject: Subject, budget: Budget): void {
 
 function wordsOf(conditions: ConditionOutcome[]): SpeechMatch[] {
   const spoken = conditions.filter(({ result, matches }) => result === true && matches.length > 0);
-  if (spoken.length === 0) return [];
-  const distinct = new Map<string, SpeechMatch>();
-  for (const { matches } of spoken) {
-    for (const match of matches) {
-      distinct.set(`${String(match.channel)} ${String(match.start)} ${String(match.end)} ${match.text}`, match);
-    }
-  }
-  return [...distinct.values()].sort((a, b) => a.start - b.start || a.end - b.end);
+  const [first, ...others] = spoken;
+  if (first === undefined) return [];
+  if (others.length === 0) return withoutRepeats(first.matches);
+  const all = spoken.flatMap(({ matches }) => matches);
+  return withoutRepeats(all.sort((a, b) => a.start - b.start || a.end - b.end || a.channel - b.channel));
+}
+
+/** @param matches by start, end and channel, so that equal ones are neighbours */
+function withoutRepeats(matches: SpeechMatch[]): SpeechMatch[] {
+  return matches.filter(({ start, end, channel }, i) => {
+    const before = matches[i - 1];
+    return before?.start !== start || before.end !== end || before.channel !== channel;
+  });
 }

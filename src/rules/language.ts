@@ -185,7 +185,7 @@ function evaluate(program: ReturnType<Environment['parse']>, subject: Subject, h
 }
 
 function inOrder(matches: SpeechMatch[]): SpeechMatch[] {
-  return matches.sort((a, b) => a.start - b.start || a.end - b.end);
+  return matches.sort((a, b) => a.start - b.start || a.end - b.end || a.channel - b.channel);
 }
 
 function problem(source: string, offset: number, message: string, suggestion?: string): FieldError {

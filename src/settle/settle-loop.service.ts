@@ -37,7 +37,10 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
     arrivals: CallbackArrivals,
   ) {
     arrivals.onArrival(() => {
-      this.wakeup.now();
+      // After the acknowledgement has been written: nothing here may make the sender wait.
+      setImmediate(() => {
+        this.wakeup.now();
+      });
     });
   }
 

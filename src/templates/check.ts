@@ -2,7 +2,9 @@ import Handlebars from 'handlebars';
 import type { FieldError } from '../errors.js';
 import { nearest } from '../nearest.js';
 import { HELPERS } from './helpers.js';
+import { HtmlContext } from './html-context.js';
 import { member, RENDER_SHAPE, type Shape } from './shape.js';
+import { hashPairs, isScoped, isSimpleName, nameOf } from './syntax.js';
 import type { TemplatePart } from './template.js';
 
 type Node = hbs.AST.Node;
@@ -54,13 +56,11 @@ export function checkPart(
 class Walk {
   readonly problems: FieldError[] = [];
   private nodes = 0;
-  private readonly html: boolean;
-  /** HTML before the walk: what stands before the next `{{` of this part. */
-  private before = '';
-  private inTag = false;
+  /** Only for HTML. */
+  private readonly html: HtmlContext | undefined;
 
   constructor(private readonly part: TemplatePart) {
-    this.html = part === 'email.html';
+    this.html = part === 'email.html' ? new HtmlContext() : undefined;
   }
 
   check(program: Program, sources: Readonly<Record<string, string>>): FieldError[] {
@@ -86,7 +86,7 @@ class Walk {
   private statement(node: Node, place: Place): void {
     switch (node.type) {
       case 'ContentStatement':
-        this.content((node as hbs.AST.ContentStatement).value);
+        this.html?.read((node as hbs.AST.ContentStatement).value);
         return;
       case 'CommentStatement':
       case 'DecoratorBlock':
@@ -106,13 +106,6 @@ class Walk {
     }
   }
 
-  private content(text: string): void {
-    this.before = text;
-    const opened = text.lastIndexOf('<');
-    const closed = text.lastIndexOf('>');
-    if (opened !== closed) this.inTag = opened > closed;
-  }
-
   private mustache(node: hbs.AST.MustacheStatement, place: Place): void {
     if (this.html && !node.escaped) {
       this.problem(
@@ -121,28 +114,12 @@ class Walk {
         'an e-mail prints only escaped values: write {{name}} instead of {{{name}}} or {{&name}}',
       );
     }
-    if (this.html) this.attribute(node, place);
+    const unsafe = this.html?.problemOf(nameOf(node.path));
+    if (unsafe !== undefined) this.problem(node, place, unsafe);
     const shape = this.value(node, place);
     if (shape && shape.kind !== 'value' && shape.kind !== 'any') {
       const many = shape.kind === 'list' ? 'a list: print it with #each or join' : 'a record: name one of its members';
       this.problem(node, place, `"${nameOf(node.path)}" is ${many}`);
-    }
-  }
-
-  /** Escaping alone does not make a value safe in an attribute without quotes, nor as the beginning of an address. */
-  private attribute(node: hbs.AST.MustacheStatement, place: Place): void {
-    if (!this.inTag) return;
-    if (/=\s*$/.test(this.before)) {
-      this.problem(node, place, 'a value inside an HTML tag must stand in quotes: name="{{value}}"');
-    } else if (
-      /\b(?:href|src|srcset|action|formaction|background|poster|cite|data)\s*=\s*["']\s*$/i.test(this.before) &&
-      nameOf(node.path) !== 'link'
-    ) {
-      this.problem(
-        node,
-        place,
-        'an address must come from the link function, which allows http, https, mailto and tel: href="{{link value}}"',
-      );
     }
   }
 
@@ -185,7 +162,7 @@ class Walk {
       }
     }
     const names = new Map(place.names);
-    const [item, index] = node.program.blockParams ?? [];
+    const [item, index] = (node.program.blockParams as string[] | undefined) ?? [];
     if (item !== undefined) names.set(item, shape);
     if (index !== undefined) names.set(index, { kind: 'value' });
     return { ...place, scopes: [shape, ...place.scopes], names };
@@ -222,7 +199,7 @@ class Walk {
   ): void {
     const shape = this.partialContext(node, place);
     const calls = [...place.calls, target.program];
-    const body = 'program' in node ? (node.program as Program) : undefined;
+    const body = 'program' in node ? (node.program) : undefined;
     const own: Partial | undefined = body && {
       program: body,
       file: place.file,
@@ -246,11 +223,11 @@ class Walk {
   private partialContext(node: hbs.AST.PartialStatement | hbs.AST.PartialBlockStatement, place: Place): Shape {
     const [given] = node.params;
     const here = place.scopes[0] ?? { kind: 'any' };
-    const shape = given === undefined ? here : (this.expression(given as Node, place) ?? { kind: 'any' });
+    const shape = given === undefined ? here : (this.expression(given, place) ?? { kind: 'any' });
     const pairs = hashPairs(node.hash);
     if (pairs.length === 0) return shape;
     const fields = Object.fromEntries(
-      pairs.map((pair) => [pair.key, this.expression(pair.value as Node, place) ?? { kind: 'any' as const }]),
+      pairs.map((pair) => [pair.key, this.expression(pair.value, place) ?? { kind: 'any' as const }]),
     );
     return { kind: 'record', fields: { ...(shape.kind === 'record' ? shape.fields : {}), ...fields } };
   }
@@ -284,7 +261,7 @@ class Walk {
     const hasArguments = node.params.length > 0 || hashPairs(node.hash).length > 0;
     const isCall =
       node.type === 'SubExpression' || hasArguments || (simple && name in HELPERS && !place.names.has(name));
-    if (!isCall) return this.expression(node.path as Node, place);
+    if (!isCall) return this.expression(node.path, place);
     const helper = simple && Object.hasOwn(HELPERS, name) ? HELPERS[name] : undefined;
     if (!helper) {
       this.problem(
@@ -298,7 +275,7 @@ class Walk {
     if (node.params.length < helper.min || node.params.length > helper.max) {
       this.problem(node, place, `${name} takes ${amount(helper.min, helper.max)}: ${helper.example}`);
     }
-    for (const param of node.params) this.expression(param as Node, place, depth);
+    for (const param of node.params) this.expression(param, place, depth);
     this.hash(node.hash, place, helper.options);
     return { kind: 'value' };
   }
@@ -320,7 +297,7 @@ class Walk {
         const right = allowed.length === 0 ? 'it takes no named arguments' : `there is ${allowed.join(', ')}`;
         this.problem(pair, place, `there is no argument "${pair.key}"; ${right}`, nearest(pair.key, allowed));
       }
-      this.expression(pair.value as Node, place);
+      this.expression(pair.value, place);
     }
   }
 
@@ -346,7 +323,7 @@ class Walk {
     return shape;
   }
 
-  private unknown(node: hbs.AST.PathExpression, place: Place, name: string, known: string[]): undefined {
+  private unknown(node: hbs.AST.PathExpression, place: Place, name: string, known: string[]): Shape | undefined {
     const whole = node.original === name ? '' : ` in "${node.original}"`;
     const names = known.length > 0 && known.length <= 30 ? `; there is ${known.join(', ')}` : '';
     this.problem(node, place, `there is no variable "${name}"${whole}${names}`, nearest(name, known));
@@ -376,25 +353,6 @@ class Walk {
       ...(suggestion === undefined ? {} : { suggestion }),
     });
   }
-}
-
-function hashPairs(hash: hbs.AST.Hash | undefined): hbs.AST.HashPair[] {
-  // The parser leaves the hash out when there is none; the typings do not say so.
-  return hash?.pairs ?? [];
-}
-
-function nameOf(path: Node): string {
-  const { original } = path as { original?: unknown };
-  return typeof original === 'string' ? original : '';
-}
-
-function isScoped(path: hbs.AST.PathExpression): boolean {
-  return /^\.|this\b/.test(path.original);
-}
-
-function isSimpleName(path: Node): boolean {
-  const { data, depth, parts } = path as hbs.AST.PathExpression;
-  return !data && depth === 0 && parts.length === 1 && !isScoped(path as hbs.AST.PathExpression);
 }
 
 function amount(min: number, max: number): string {

@@ -242,6 +242,6 @@ function compilePart(own: typeof Handlebars, source: string, noEscape: boolean):
     knownHelpers,
     knownHelpersOnly: true,
     noEscape,
-  } as CompileOptions);
+  });
   return (view, state) => render(view, { data: { herald: state } });
 }

@@ -41,7 +41,7 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
     1,
     1,
     '{{date job.createdAt format="date"}}',
-    ([time], options, { view }) => formatDate(time, options['format'], view.recipient),
+    ([time], options, { view }) => formatDate(time, options.format, view.recipient),
     ['format'],
   ),
   speaker: helper(1, 1, '{{speaker this.speaker}}', ([id], _options, { view }) => speakerLabel(id, view)),
@@ -50,7 +50,7 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
     0,
     1,
     '{{link}}, {{link at=this.start}} or {{link job.tags.url}}',
-    ([url], options, state) => link(url, options['at'], state),
+    ([url], options, state) => link(url, options.at, state),
     ['at'],
   ),
   eq: helper(2, 2, '{{#if (eq a b)}}', ([a, b]) => a === b || text(a) === text(b)),
@@ -140,7 +140,7 @@ const DATE_FORMATS: Record<string, Intl.DateTimeFormatOptions> = {
 /** @param time epoch milliseconds; @param format `full` (default), `date` or `time` */
 function formatDate(time: unknown, format: unknown, recipient: TemplateView['recipient']): string {
   if (time === undefined || time === null) return '';
-  const options = DATE_FORMATS[text(format)] ?? DATE_FORMATS['full'];
+  const options = DATE_FORMATS[text(format)] ?? DATE_FORMATS.full;
   const at = new Date(number(time));
   if (Number.isNaN(at.getTime())) return '';
   return withFallback(
@@ -159,8 +159,8 @@ function formatNumber(
   recipient: TemplateView['recipient'],
 ): string {
   const format: Intl.NumberFormatOptions = {
-    style: options['style'] === 'percent' ? 'percent' : 'decimal',
-    maximumFractionDigits: Math.min(10, Math.max(0, Math.floor(number(options['digits'])))),
+    style: options.style === 'percent' ? 'percent' : 'decimal',
+    maximumFractionDigits: Math.min(10, Math.max(0, Math.floor(number(options.digits)))),
   };
   return withFallback(
     () => new Intl.NumberFormat(recipient.locale ?? 'en-GB', format).format(value),

@@ -118,7 +118,7 @@ export class RenderPool {
     this.timer = setTimeout(() => {
       this.replace(`took longer than ${String(this.timeLimitMs / 1_000)} s and was stopped`);
     }, this.timeLimitMs);
-    worker.postMessage({ ...pending.task, id } as RenderRequest);
+    worker.postMessage({ ...pending.task, id });
   }
 
   private start(): Worker {

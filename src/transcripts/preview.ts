@@ -28,7 +28,7 @@ const LOOK_ALIKES = new Map<string, string>(
       ['*', '\u2022\u00b7'],
       ['', '\u200b\u200c\u200d\u2060\ufeff\u200e\u200f'],
     ] as const
-  ).flatMap(([replacement, characters]) => [...characters].map((character) => [character, replacement] as const)),
+  ).flatMap(([replacement, characters]) => Array.from(characters, (character) => [character, replacement] as const)),
 );
 
 /**

@@ -12,8 +12,8 @@ export interface SpeechMatch {
   end: number;
 }
 
-/** One search reports at most this many hits, the earliest in the audio of each channel. */
-export const MATCHES_MAX = 100;
+/** One search reports at most this many hits, the earliest of the lowest channel first: enough to see why a rule matched. */
+export const MATCHES_MAX = 20;
 
 /** Word index of one transcript. Channels lie behind each other, an empty token between them, so that no phrase crosses. */
 interface Index {
@@ -87,12 +87,14 @@ export class Speech {
 
   /** Every place where the phrase is said, by start. */
   says(phrase: Phrase): SpeechMatch[] {
-    return this.#matches(this.#find(phrase));
+    return this.#matches(this.#find(phrase, MATCHES_MAX));
   }
 
   /** Every place where one of the phrases is said, by start. */
   saysAny(phrases: readonly Phrase[]): SpeechMatch[] {
-    return this.#matches(phrases.flatMap((phrase) => this.#find(phrase)));
+    const [only] = phrases;
+    if (only !== undefined && phrases.length === 1) return this.says(only);
+    return this.#matches(distinct(phrases.flatMap((phrase) => this.#find(phrase, MATCHES_MAX))));
   }
 
   /**
@@ -102,37 +104,41 @@ export class Speech {
   near(a: Phrase, b: Phrase, words: number): SpeechMatch[] {
     const others = this.#find(b);
     const spans = this.#find(a).flatMap((span) => this.#neighbours(span, others, words));
-    return this.#matches(spans);
+    return this.#matches(distinct(spans));
   }
 
   #narrow(scope: Partial<Scope>): Speech {
     return new Speech(this.#index, { ...this.#scope, ...scope });
   }
 
-  /** Looks only where the rarest word of the phrase is. */
-  #find({ terms }: Phrase): Span[] {
-    let rarest: readonly number[] | undefined;
-    let offset = 0;
-    terms.forEach((term, i) => {
-      const places = placesOf(this.#index, term);
-      if (rarest === undefined || places.length < rarest.length) [rarest, offset] = [places, i];
-    });
+  /**
+   * Looks only where the rarest word of the phrase is.
+   * @returns in the order of the index, at most `limit`
+   */
+  #find({ terms }: Phrase, limit = Number.POSITIVE_INFINITY): Span[] {
+    const { places, offset } = rarest(this.#index, terms);
     const spans: Span[] = [];
-    for (const place of rarest ?? []) {
+    for (const place of places) {
       const start = place - offset;
-      if (this.#standsAt(terms, start)) spans.push([start, start + terms.length - 1]);
+      if (!this.#standsAt(terms, start)) continue;
+      spans.push([start, start + terms.length - 1]);
+      if (spans.length >= limit) break;
     }
     return spans;
   }
 
   #standsAt(terms: readonly PhraseTerm[], start: number): boolean {
     const speaker = this.#wordAt(start)?.speaker;
-    return terms.every(({ token, prefix }, i) => {
-      const here = this.#index.tokens[start + i];
+    // A plain loop: this runs for every place of every phrase of every rule.
+    let place = start;
+    for (const { token, prefix } of terms) {
+      const here = this.#index.tokens[place];
       if (here === undefined || !(prefix ? here.startsWith(token) : here === token)) return false;
-      const word = this.#wordAt(start + i);
-      return word !== undefined && word.speaker === speaker && isInside(word, this.#scope);
-    });
+      const word = this.#wordAt(place);
+      if (word === undefined || word.speaker !== speaker || !isInside(word, this.#scope)) return false;
+      place++;
+    }
+    return true;
   }
 
   /** The nearest hit on either side that is near enough. */
@@ -156,10 +162,10 @@ export class Speech {
     return word === undefined ? undefined : this.#index.words[word];
   }
 
+  /** @param spans in the order of the index, each once */
   #matches(spans: Span[]): SpeechMatch[] {
-    const distinct = new Map(spans.map((span) => [`${String(span[0])}-${String(span[1])}`, span]));
-    const ordered = [...distinct.values()].sort(([a], [b]) => a - b).slice(0, MATCHES_MAX);
-    return ordered.map((span) => this.#match(span)).sort((a, b) => a.start - b.start || a.end - b.end);
+    const matches = spans.slice(0, MATCHES_MAX).map((span) => this.#match(span));
+    return matches.length > 1 ? matches.sort((a, b) => a.start - b.start || a.end - b.end) : matches;
   }
 
   #match([first, last]: Span): SpeechMatch {
@@ -207,6 +213,23 @@ function buildIndex({ words, speakers, duration }: Pick<Transcript, 'words' | 's
     speakers,
     duration: Math.max(duration, lastEnd),
   };
+}
+
+/** Where the word of a phrase is that occurs least, and how far inside the phrase it stands. */
+function rarest(index: Index, terms: readonly PhraseTerm[]): { places: readonly number[]; offset: number } {
+  let least: { places: readonly number[]; offset: number } | undefined;
+  for (const [offset, term] of terms.entries()) {
+    const places = placesOf(index, term);
+    if (least === undefined || places.length < least.places.length) least = { places, offset };
+    if (places.length === 0) break;
+  }
+  return least ?? { places: [], offset: 0 };
+}
+
+/** In the order of the index, each once. */
+function distinct(spans: Span[]): Span[] {
+  const ordered = spans.toSorted((a, b) => a[0] - b[0] || a[1] - b[1]);
+  return ordered.filter((span, i) => span[0] !== ordered[i - 1]?.[0] || span[1] !== ordered[i - 1]?.[1]);
 }
 
 function placesOf({ places, vocabulary }: Index, { token, prefix }: PhraseTerm): readonly number[] {

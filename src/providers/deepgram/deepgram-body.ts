@@ -62,12 +62,10 @@ export class BodyReader {
 
 const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
 
-const UNSTORABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ud800-\udfff]/;
+const UNSTORABLE = /[\p{Cc}\p{Cs}]/u;
 
 /** Without what a database or a mail cannot carry: control characters go, a lone surrogate becomes U+FFFD. */
 export function cleanText(text: string): string {
   if (!UNSTORABLE.test(text)) return text;
-  return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, '')
-    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
+  return text.replace(/\p{Cs}/gu, '\ufffd').replace(/(?![\t\n\r])\p{Cc}/gu, '');
 }

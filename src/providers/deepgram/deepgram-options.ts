@@ -234,7 +234,7 @@ const isForeign = (language: Json | undefined): boolean =>
   typeof language === 'string' && language !== 'multi' && !/^en(-|$)/i.test(language);
 
 /** Each row: when it holds, what to say. */
-const WARNINGS: readonly { when(options: JsonObject): boolean; say: string }[] = [
+const WARNINGS: readonly { when: (options: JsonObject) => boolean; say: string }[] = [
   { when: (o) => o.utt_split !== undefined && !isOn(o.utterances), say: 'utt_split does nothing without utterances' },
   { when: (o) => o.custom_topic !== undefined && !isOn(o.topics), say: 'custom_topic does nothing without topics' },
   { when: (o) => o.custom_intent !== undefined && !isOn(o.intents), say: 'custom_intent does nothing without intents' },

@@ -1,4 +1,7 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { NotFoundError, ProviderRejectedError, ProviderUnavailableError } from '../../errors.js';
 import { MINUTE, HOUR, SECOND } from '../../duration.js';
 import { isObject, parseJson } from '../../json.js';
@@ -23,8 +26,9 @@ export interface DeepgramSettings {
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /**
- * Submits over plain `fetch`: Deepgram's own client limits the whole upload to 60 s, hides a 429 behind its retry of a used stream, and
- * logs the callback's password. One call is one try; whoever calls decides on the next.
+ * Submits over plain HTTP. Not with Deepgram's own client: it limits the whole upload to 60 s, hides a 429 behind its retry of a used
+ * stream, and logs the callback's password. Not with `fetch` either: it keeps a copy of the body for a redirect, so that a 600 MB upload
+ * held 600 MB of memory. One call is one try; whoever calls decides on the next.
  */
 export class DeepgramProvider implements TranscriptionProvider {
   readonly name = 'deepgram';
@@ -51,14 +55,8 @@ export class DeepgramProvider implements TranscriptionProvider {
     let audio: OpenAudio | undefined;
     try {
       audio = await openAudio(request.audio);
-      const response = await fetch(this.endpoint(request), {
-        method: 'POST',
-        headers: { ...audio.headers, authorization: `Token ${this.apiKey}`, accept: 'application/json' },
-        body: audio.body(watch),
-        duplex: 'half',
-        redirect: 'manual',
-        signal: watch.signal,
-      });
+      const headers = { ...audio.headers, authorization: `Token ${this.apiKey}`, accept: 'application/json' };
+      const response = await post(this.endpoint(request), headers, audio.body(watch), watch.signal);
       return readAnswer(response, await readCapped(response), secretsOf(request, this.apiKey));
     } catch (error) {
       throw audio?.fault() ?? watch.fault() ?? networkFault(error);
@@ -215,16 +213,38 @@ function audioFault(error: unknown): ProviderRejectedError | ProviderUnavailable
   return unavailable('AUDIO_UNREADABLE', `The stored audio could not be read (${code ?? 'no code'}).`);
 }
 
-// ---- answer ----
+// ---- request and answer ----
 
-function readAnswer(response: Response, text: string, secrets: readonly string[]): { requestId: string } {
+/** Resolves with the answer's head, which may come before all of the body is sent. Redirects are answers like others. */
+function post(
+  url: string,
+  headers: Record<string, string>,
+  body: string | AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const send = url.startsWith('http:') ? httpRequest : httpsRequest;
+    // a connection of its own: one kept alive may be closed by the other side just now, and an upload cannot be repeated here
+    const request = send(url, { method: 'POST', headers, signal, agent: false });
+    request.on('error', reject);
+    request.on('response', (response) => {
+      response.on('error', () => undefined);
+      resolve(response);
+    });
+    if (typeof body === 'string') request.end(body);
+    else pipeline(body, request).catch(reject);
+  });
+}
+
+function readAnswer(response: IncomingMessage, text: string, secrets: readonly string[]): { requestId: string } {
+  const status = response.statusCode ?? 0;
   const safe = secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
-  if (!response.ok) throw classifySubmit(response.status, safe, response.headers.get('retry-after'), Date.now());
+  if (status < 200 || status > 299) throw classifySubmit(status, safe, response.headers['retry-after'], Date.now());
   const requestId = acknowledgedId(text);
   if (requestId !== undefined) return { requestId };
   throw new ProviderUnavailableError('The answer holds no request id: this is not how Deepgram takes a job.', {
     providerCode: 'NO_REQUEST_ID',
-    httpStatus: response.status,
+    httpStatus: status,
     // each try may be transcribed and charged
     maxAttempts: 2,
   });
@@ -241,11 +261,10 @@ function acknowledgedId(text: string): string | undefined {
 }
 
 /** The first 64 kB of an answer. */
-async function readCapped({ body }: Response): Promise<string> {
-  if (!body) return '';
+async function readCapped(response: IncomingMessage): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of response as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     bytes += chunk.byteLength;
     if (bytes >= MAX_ANSWER_BYTES) break;

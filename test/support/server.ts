@@ -1,0 +1,177 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { hookPassword } from '../../src/callbacks/hook-credential.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
+export const SECRET = 'secret-of-the-tests-0123456789-0123456789';
+export const HOOK_PASSWORD = 'hook-password-of-the-tests';
+
+export interface Answer<T = Record<string, unknown>> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+/** The built server as a process of its own, over a fresh directory: what a user runs. */
+export class TestServer {
+  private constructor(
+    readonly url: string,
+    readonly dataDir: string,
+    private env: Record<string, string>,
+    private child: ChildProcess,
+    private readonly output: string[],
+  ) {}
+
+  static async start(env: Record<string, string> = {}): Promise<TestServer> {
+    const dataDir = await mkdtemp(path.join(tmpdir(), 'herald-test-'));
+    const port = await freePort();
+    const url = `http://127.0.0.1:${String(port)}`;
+    const whole = {
+      PORT: String(port),
+      HERALD_DATA_DIR: dataDir,
+      HERALD_PUBLIC_URL: url,
+      HERALD_SECRET: SECRET,
+      HERALD_ADMIN_KEY: ADMIN_KEY,
+      HERALD_HOOK_PASSWORD: HOOK_PASSWORD,
+      ...env,
+    };
+    const output: string[] = [];
+    return new TestServer(url, dataDir, whole, await launch(url, whole, output), output);
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Everything that it wrote so far, both streams. */
+  get log(): string {
+    return this.output.join('');
+  }
+
+  /** Ends it as an operator would, and keeps its data. @returns the exit code */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.child.exitCode !== null) return this.child.exitCode;
+    const ended = new Promise<number | null>((resolve) => this.child.once('exit', resolve));
+    this.child.kill(signal);
+    return ended;
+  }
+
+  /** Starts it again on the same data. */
+  async restart(env: Record<string, string> = {}): Promise<void> {
+    await this.end();
+    this.env = { ...this.env, ...env };
+    this.child = await launch(this.url, this.env, this.output);
+  }
+
+  async stop(): Promise<void> {
+    await this.end();
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** A request with the admin key; JSON both ways unless `init` says otherwise. */
+  async api<T = Record<string, unknown>>(
+    method: string,
+    route: string,
+    body?: unknown,
+    init: RequestInit = {},
+  ): Promise<Answer<T>> {
+    const response = await fetch(`${this.url}${route}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...init,
+      headers: {
+        authorization: `Bearer ${ADMIN_KEY}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(init.headers as Record<string, string> | undefined),
+      },
+    });
+    const text = await response.text();
+    const json = (response.headers.get('content-type') ?? '').includes('json');
+    return { status: response.status, headers: response.headers, body: (json ? JSON.parse(text) : text) as T };
+  }
+
+  get<T = Record<string, unknown>>(route: string): Promise<Answer<T>> {
+    return this.api<T>('GET', route);
+  }
+
+  /** Posts a callback as Deepgram does. */
+  async hook(
+    jobId: string,
+    body: string | Uint8Array,
+    init: { method?: string; headers?: Record<string, string> } = {},
+  ) {
+    const password = hookPassword(jobId, SECRET);
+    const response = await fetch(`${this.url}/hook/${jobId}`, {
+      method: init.method ?? 'POST',
+      body,
+      headers: { authorization: basic(password), 'content-type': 'application/json', ...init.headers },
+    });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+
+  /** Reads a route until `done` has something; fails after ten seconds with what it saw last. */
+  async until<T, R>(route: string, done: (body: T) => R | undefined | false, timeoutMs = 10_000): Promise<R> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const answer = await this.get<T>(route);
+      const found = done(answer.body);
+      if (found) return found;
+      if (Date.now() > deadline)
+        throw new Error(`${route} never came to it: ${JSON.stringify(answer.body).slice(0, 2000)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Resident memory in MiB. */
+  async rss(): Promise<number> {
+    const status = await readFile(`/proc/${String(this.pid)}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+  }
+}
+
+export function basic(password: string, user = 'herald'): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        if (typeof address === 'object' && address) resolve(address.port);
+        else reject(new Error('no port'));
+      });
+    });
+  });
+}
+
+async function launch(url: string, env: Record<string, string>, output: string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', NODE_ENV: 'production', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.on('data', (chunk: Buffer) => output.push(chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`Herald ended with ${String(child.exitCode)}: ${output.join('')}`);
+    const ready = await fetch(`${url}/readyz`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ready) return child;
+    if (Date.now() > deadline) {
+      child.kill('SIGKILL');
+      throw new Error(`Herald was not ready in 20 s: ${output.join('')}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
