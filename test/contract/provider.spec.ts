@@ -35,7 +35,10 @@ abstract class Broken implements TranscriptionProvider {
 class CommaLists extends Broken {
   override submit(request: SubmitRequest, signal: AbortSignal): Promise<{ requestId: string }> {
     const options = Object.fromEntries(
-      Object.entries(request.options).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : value]),
+      Object.entries(request.options).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.map(String).join(',') : value,
+      ]),
     );
     return super.submit({ ...request, options }, signal);
   }
