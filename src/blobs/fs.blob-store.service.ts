@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform, type Readable } from 'node:stream';
@@ -32,16 +32,12 @@ export class FsBlobStore implements BlobStore {
         done(null, chunk);
       },
     });
-    const file = await open(temporary, 'wx', 0o600);
     try {
-      // The handle stays ours (autoClose false), so that it can be synced after the last byte.
-      await pipeline(source, meter, file.createWriteStream({ autoClose: false }));
-      await file.sync();
-      await file.close();
+      // `flush`: the file is synced before it is closed, and the pipeline ends with the close.
+      await pipeline(source, meter, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }));
       await rename(temporary, target);
       await syncDirectory(this.directory);
     } catch (error) {
-      await file.close().catch(() => undefined);
       await unlink(temporary).catch(() => undefined);
       throw error;
     }

@@ -45,8 +45,9 @@ export class JobsStore {
       const taken = job.idempotency && (await tx.existsBy(JobEntity, { idempotencyKey: job.idempotency.key }));
       if (taken) return undefined;
       const { audio } = job;
-      const row = tx.create(JobEntity, {
-        id: this.ids.next(),
+      const id = this.ids.next();
+      await tx.insert(JobEntity, {
+        id,
         state: 'pending',
         origin: 'api',
         audioKind: audio.kind,
@@ -64,19 +65,18 @@ export class JobsStore {
         nextAttemptAt: now,
         createdAt: now,
       });
-      await tx.insert(JobEntity, row);
-      return row;
+      return tx.findOneByOrFail(JobEntity, { id });
     });
   }
 
   /** Makes the job of a callback that somebody else's submission caused, already settled by the caller in the same transaction. */
   async adopt(
     tx: EntityManager,
-    job: { id?: string; requestId: string | undefined; tags: Record<string, string>; options: JsonObject },
-  ): Promise<JobEntity> {
+    job: { id: string; requestId: string | undefined; tags: Record<string, string>; options: JsonObject },
+  ): Promise<void> {
     const now = this.clock.now();
-    const row = tx.create(JobEntity, {
-      id: job.id ?? this.ids.next(),
+    await tx.insert(JobEntity, {
+      id: job.id,
       state: 'submitted',
       origin: 'external',
       options: job.options,
@@ -86,8 +86,6 @@ export class JobsStore {
       createdAt: now,
       submittedAt: now,
     });
-    await tx.insert(JobEntity, row);
-    return row;
   }
 
   facts(job: JobEntity): JobFacts {
