@@ -344,8 +344,8 @@ export const providerChecks: readonly ProviderCheck[] = [
       const plain: Answer = (req, res) => {
         res.writeHead(502).end(`upstream said ${req.url ?? ''} ${String(req.headers.authorization)}`);
       };
-      await faultFor(make, quoting);
-      await faultFor(make, plain);
+      const bare = say({ status: 403, body: legacy('Forbidden', `${CONTRACT_KEY}, ${PASSWORD}: no.`) });
+      for (const answer of [quoting, plain, bare]) await faultFor(make, answer);
     },
   },
   {
