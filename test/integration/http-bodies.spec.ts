@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, HttpCode, Param, Post, Put, Req } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Put, Req, StreamableFile } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { BodyTooLargeError, UnauthorizedError } from '../../src/errors.js';
@@ -52,8 +52,15 @@ class JobsStub {
   }
 
   @Get('large')
-  large(): unknown {
-    return { text: 'x'.repeat(50_000_000) };
+  large(): StreamableFile {
+    const chunk = Buffer.alloc(64 * 1024);
+    return new StreamableFile(
+      new Readable({
+        read() {
+          this.push(chunk);
+        },
+      }),
+    );
   }
 
   @Post('other')

@@ -137,7 +137,9 @@ describe('every error is a problem', () => {
     ['constructor.prototype', '{"name":"a","constructor":{"prototype":{"status":599}}}'],
     ['escaped __proto__', String.raw`{"name":"a","\u005f_proto__":{"status":599}}`],
   ])('refuses %s and stays as it was', async (_name, text) => {
-    expectProblem(await post(text), 400, 'REQUEST_INVALID');
+    const answer = await post(text);
+    expectProblem(answer, 400, 'REQUEST_INVALID');
+    expect(answer.body.detail).toBe('The body holds a forbidden name (__proto__ or constructor.prototype)');
     expect(({} as Record<string, unknown>).status).toBeUndefined();
   });
 
