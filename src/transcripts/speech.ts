@@ -28,6 +28,7 @@ interface Index {
   vocabulary: () => readonly string[];
   speakers: Transcript['speakers'];
   duration: number;
+  isOneChannel: boolean;
 }
 
 interface Scope {
@@ -118,13 +119,20 @@ export class Speech {
   #find({ terms }: Phrase, limit = Number.POSITIVE_INFINITY): Span[] {
     const { places, offset } = rarest(this.#index, terms);
     const spans: Span[] = [];
-    for (const place of places) {
-      const start = place - offset;
+    for (let i = this.#firstInside(places); i < places.length; i++) {
+      const start = (places[i] ?? 0) - offset;
       if (!this.#standsAt(terms, start)) continue;
       spans.push([start, start + terms.length - 1]);
       if (spans.length >= limit) break;
     }
     return spans;
+  }
+
+  /** Where `last()` begins: in a single channel, places ascend in time. */
+  #firstInside(places: readonly number[]): number {
+    const { from } = this.#scope;
+    if (from === Number.NEGATIVE_INFINITY || !this.#index.isOneChannel) return 0;
+    return bisect(places.length, (i) => (this.#wordAt(places[i] ?? 0)?.start ?? 0) >= from);
   }
 
   #standsAt(terms: readonly PhraseTerm[], start: number): boolean {
@@ -184,8 +192,7 @@ export class Speech {
 }
 
 function buildIndex({ words, speakers, duration }: Pick<Transcript, 'words' | 'speakers' | 'duration'>): Index {
-  // A stable sort: inside a channel the order of the transcript stays.
-  const ordered = [...words].sort((a, b) => a.channel - b.channel);
+  const ordered = words.toSorted((a, b) => a.channel - b.channel || a.start - b.start);
   const tokens: string[] = [];
   const wordOf: number[] = [];
   const places = new Map<string, number[]>();
@@ -212,6 +219,7 @@ function buildIndex({ words, speakers, duration }: Pick<Transcript, 'words' | 's
     vocabulary: () => (vocabulary ??= [...places.keys()].sort()),
     speakers,
     duration: Math.max(duration, lastEnd),
+    isOneChannel: ordered[0]?.channel === ordered.at(-1)?.channel,
   };
 }
 
