@@ -163,6 +163,10 @@ class Walk {
     }
     const names = new Map(place.names);
     const [item, index] = (node.program.blockParams as string[] | undefined) ?? [];
+    for (const given of [item, index]) {
+      // It would stand in for the function, also where only the function makes a value safe.
+      if (given !== undefined && given in HELPERS) this.problem(node, place, `"${given}" is a function: choose another name`);
+    }
     if (item !== undefined) names.set(item, shape);
     if (index !== undefined) names.set(index, { kind: 'value' });
     return { ...place, scopes: [shape, ...place.scopes], names };

@@ -118,6 +118,13 @@ describe('compileTemplate: HTML', () => {
     expect(htmlProblems('<p>a = {{brand}}</p>')).toEqual([]);
   });
 
+  it('lets no name of a block stand in for a function', () => {
+    expect(htmlProblems('{{#each job.tags as |link|}}<a href="{{link}}">x</a>{{/each}}')[0]?.message).toContain(
+      'is a function',
+    );
+    expect(smsProblems('{{#each job.tags as |tag upper|}}{{upper}}{{/each}}')).toHaveLength(1);
+  });
+
   it('refuses scripts', () => {
     expect(htmlProblems('<script>1</script>')).toHaveLength(1);
   });
