@@ -28,7 +28,7 @@ export interface SmtpSink {
   delayMs: number;
   /** Cuts the connections that are open now. */
   cutAll(): void;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 type Reply = (error?: Error | null) => void;

@@ -32,7 +32,7 @@ export interface TwilioStandIn {
   delayMs: number;
   /** Create calls in hand at once, at most. */
   mostAtOnce: number;
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 const FORM = 'application/x-www-form-urlencoded';

@@ -180,7 +180,7 @@ describe('TwilioChannel, when Twilio does not', () => {
     ['no token', { authToken: '' }],
     ['no sender', { from: undefined }],
   ])('does not start with %s', (_name, over) => {
-    expect(() => new TwilioChannel({ ...ACCOUNT, ...over } as TwilioOptions)).toThrow(PluginError);
+    expect(() => new TwilioChannel({ ...ACCOUNT, ...over })).toThrow(PluginError);
   });
 });
 
