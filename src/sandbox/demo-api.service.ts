@@ -3,7 +3,8 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isObject } from '../json.js';
 
-const POLL_MS = 15;
+const FIRST_POLL_MS = 10;
+const LAST_POLL_MS = 500;
 
 /** Herald's own API, over HTTP, as anybody uses it. */
 export class DemoApi {
@@ -30,18 +31,22 @@ export class DemoApi {
     return this.request<T>(path, { method: 'POST', body: form });
   }
 
-  /** Reads the path again and again until the answer is as wanted. */
-  async until<T>(path: string, wanted: (answer: T) => boolean): Promise<T> {
-    for (;;) {
+  /** Reads the path again and again until the answer is as wanted; rejects after `timeoutMs`. */
+  async until<T>(path: string, wanted: (answer: T) => boolean, timeoutMs: number): Promise<T> {
+    const deadline = Date.now() + timeoutMs;
+    for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 1.2, LAST_POLL_MS)) {
       const answer = await this.get<T>(path);
       if (wanted(answer)) return answer;
-      await sleep(POLL_MS, undefined, { signal: this.signal });
+      if (Date.now() > deadline) throw new Error(`Nothing more happened within ${String(timeoutMs / 1000)} s.`);
+      await sleep(pause, undefined, { signal: this.signal });
     }
   }
 
   private async request<T>(path: string, init: RequestInit): Promise<T> {
     const headers = { ...(init.headers as Record<string, string> | undefined), authorization: `Bearer ${this.key}` };
-    const answer = await fetch(this.baseUrl + path, { ...init, headers, signal: this.signal });
+    // A signal of its own for each request: listeners would pile up on a shared one.
+    const signal = AbortSignal.any([this.signal]);
+    const answer = await fetch(this.baseUrl + path, { ...init, headers, signal });
     const body: unknown = await answer.json().catch(() => undefined);
     if (!answer.ok) {
       throw new Error(`${init.method ?? ''} ${path} answered ${String(answer.status)}: ${problemText(body)}`);

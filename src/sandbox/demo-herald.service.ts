@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseEnv } from '../config/env.js';
@@ -18,6 +19,8 @@ export interface DemoHerald {
   key: string;
   /** File that its log lines go to. */
   log: string;
+  /** The last warnings and errors of the log, for people. */
+  complaints(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -44,7 +47,7 @@ export async function startDemoHerald(
     await herald.stop();
     await new Promise<void>((resolve) => lines.end(resolve));
   };
-  return { url, key, log, stop };
+  return { url, key, log, stop, complaints: () => complaintsIn(log) };
 }
 
 async function choosePort({ port, publicUrl }: DemoPlan): Promise<number> {
@@ -73,4 +76,17 @@ async function isFree(port: number): Promise<boolean> {
       });
     });
   });
+}
+
+const WARNING = 40;
+
+async function complaintsIn(log: string): Promise<string[]> {
+  const lines = (await readFile(log, 'utf8').catch(() => '')).split('\n').filter(Boolean);
+  const entries = lines.map(
+    (line) => JSON.parse(line) as { level: number; event: string; error?: string; errorCode?: string },
+  );
+  return entries
+    .filter(({ level }) => level >= WARNING)
+    .slice(-3)
+    .map(({ event, error, errorCode }) => [event, error, errorCode].filter(Boolean).join(' '));
 }

@@ -77,8 +77,10 @@ function missingPublicUrl(real: DemoPlan['real'], env: Record<string, string | u
   const who = real.deepgram ? 'DEEPGRAM_API_KEY is set, and Deepgram' : 'TWILIO_ACCOUNT_SID is set, and Twilio';
   return [
     `${who} calls back over the internet: it must reach this machine.`,
-    `Open a tunnel to port ${port}, for example: cloudflared tunnel --url http://localhost:${port}`,
-    'Then run the demo again with HERALD_PUBLIC_URL=https://the-address-it-shows',
+    `Open a tunnel to port ${port}, for example:`,
+    `  cloudflared tunnel --url http://localhost:${port}`,
+    'Then run the demo again with the address that it shows:',
+    '  HERALD_PUBLIC_URL=https://…',
     `(Or unset ${real.deepgram ? 'DEEPGRAM_API_KEY' : 'TWILIO_ACCOUNT_SID'} to use the stand-in.)`,
   ].join('\n');
 }

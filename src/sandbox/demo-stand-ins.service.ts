@@ -16,16 +16,31 @@ export class DemoStandIns {
   /** Variables that lead Herald to the stand-ins. */
   readonly env: Record<string, string> = {};
   readonly views: ServiceView[] = [];
+  private readonly token = randomBytes(16).toString('hex');
 
-  constructor(private readonly plan: DemoPlan) {
-    const token = randomBytes(16).toString('hex');
+  /** @param arrived told of every message that a stand-in takes */
+  constructor(
+    private readonly plan: DemoPlan,
+    arrived: (what: 'e-mail' | 'SMS', to: string, text: string) => void,
+  ) {
+    const { token } = this;
     this.deepgram = plan.real.deepgram ? undefined : new DeepgramStandIn({ apiKey: token, callbackDelayMs: 100 });
-    this.smtp = plan.real.email ? undefined : new SmtpStandIn();
-    this.twilio = plan.real.sms ? undefined : new TwilioStandIn({ authToken: token });
-    this.token = token;
+    this.smtp = plan.real.email
+      ? undefined
+      : new SmtpStandIn({
+          onMail: (mail) => {
+            arrived('e-mail', mail.envelope.to.join(', '), mail.subject);
+          },
+        });
+    this.twilio = plan.real.sms
+      ? undefined
+      : new TwilioStandIn({
+          authToken: token,
+          onMessage: ({ message }) => {
+            arrived('SMS', message.to, message.body);
+          },
+        });
   }
-
-  private readonly token: string;
 
   async start(): Promise<void> {
     const { passed } = this.plan;

@@ -2,10 +2,19 @@ import { stat, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SECOND } from '../duration.js';
-import type { Evaluation } from '../rules/rule.js';
 import type { Transcript } from '../transcripts/transcript.js';
 import { CALL_AUDIO } from './bundled-call.service.js';
 import { DemoApi } from './demo-api.service.js';
+import {
+  nextSteps,
+  OPTIONS,
+  RULES,
+  type DeliveryView,
+  type JobView,
+  type Outcome,
+  type SentDelivery,
+} from './demo-call.js';
+import { diagnose } from './demo-diagnosis.service.js';
 import { startDemoHerald, type DemoHerald } from './demo-herald.service.js';
 import { planDemo, type DemoPlan } from './demo-plan.js';
 import { DemoStandIns } from './demo-stand-ins.service.js';
@@ -13,67 +22,16 @@ import { createPaint } from './paint.js';
 import { kilobytes, Story, type MailView, type SmsView, type TranscriptView } from './story.js';
 
 const TIMEOUT_MS = 60 * SECOND;
+/** Of the whole: from the upload to the transcript, and from there to the last message. */
+const TRANSCRIPT_MS = 40 * SECOND;
+const MESSAGES_MS = 15 * SECOND;
 const MAIL_LINES = 22;
-
-const OPTIONS = {
-  model: 'nova-3',
-  smart_format: true,
-  diarize_model: 'latest',
-  utterances: true,
-  summarize: 'v2',
-  sentiment: true,
-  topics: true,
-};
-
-const RULES = [
-  {
-    name: 'refund-risk',
-    description: 'The customer asks for a refund.',
-    when: "speech.by('1').says('refund') && transcript.duration > 30",
-    actions: [{ channel: 'email', to: ['{{job.tags.manager}}'], template: 'transcript-ready', attach: ['vtt'] }],
-  },
-  {
-    name: 'legal-threat',
-    description: 'The customer speaks of lawyers.',
-    when: "speech.by('1').saysAny(['lawyer', 'sue', 'court'])",
-    actions: [{ channel: 'email', to: ['{{job.tags.manager}}'], template: 'transcript-ready' }],
-  },
-];
 
 export interface DemoOptions {
   /** End by itself when the story is told; otherwise stay up until Ctrl-C. */
   exit: boolean;
   env: Record<string, string | undefined>;
   out: NodeJS.WritableStream & { isTTY?: boolean };
-}
-
-interface DeliveryView {
-  id: string;
-  ruleName: string;
-  channel: string;
-  to: string;
-  state: string;
-  reason: string | null;
-}
-
-interface SentDelivery extends DeliveryView {
-  message:
-    | { kind: 'email'; subject: string; text: string; attachments: string[] }
-    | { kind: 'sms'; text: string; segments: number; encoding: string }
-    | null;
-}
-
-interface JobView {
-  id: string;
-  state: string;
-  failure?: { code: string; message: string } | null;
-  evaluations: Evaluation[];
-  deliveries: DeliveryView[];
-}
-
-interface Outcome {
-  evaluations: Evaluation[];
-  deliveries: SentDelivery[];
 }
 
 /**
@@ -89,8 +47,11 @@ class Demo {
   private readonly story: Story;
   private readonly began = Date.now();
   private readonly stopped = new AbortController();
+  /** The story is over: what arrives from now on is the reader's doing. */
+  private told = false;
   private doing = 'reading the variables';
   private folder: string | undefined;
+  private jobId: string | undefined;
   private standIns: DemoStandIns | undefined;
   private herald: DemoHerald | undefined;
 
@@ -108,15 +69,16 @@ class Demo {
     let failed = false;
     try {
       await this.tell(AbortSignal.any([this.stopped.signal, AbortSignal.timeout(TIMEOUT_MS)]));
+      this.told = true;
       if (!this.options.exit) await aborted(this.stopped.signal);
       return 0;
     } catch (error) {
       if (this.stopped.signal.aborted) return 130;
       failed = true;
-      this.say(this.story.failed(this.doing, this.explain(error)));
+      this.say(this.story.failed(this.doing, await this.explain(error)));
       return 1;
     } finally {
-      await this.cleanUp(failed);
+      await this.cleanUp(failed && this.herald !== undefined);
       process.off('SIGINT', stop).off('SIGTERM', stop);
     }
   }
@@ -140,12 +102,14 @@ class Demo {
     this.showMail(done, plan);
     this.showSms(done, plan);
     this.say(story.done({ total: Date.now() - this.began, toMessages: Date.now() - uploadedAt }));
-    this.say(this.options.exit ? story.ended() : story.closer(...this.nextSteps(job.id, done, herald)));
+    this.say(this.options.exit ? story.ended() : story.closer(nextSteps(job.id, done.deliveries, herald)));
   }
 
   private async start(plan: DemoPlan): Promise<DemoHerald> {
     this.doing = 'starting the stand-ins';
-    this.standIns = new DemoStandIns(plan);
+    this.standIns = new DemoStandIns(plan, (what, to, text) => {
+      if (this.told) this.say(this.story.arrived(what, to, text));
+    });
     await this.standIns.start();
     this.doing = 'starting Herald';
     this.folder = await mkdtemp(join(tmpdir(), 'herald-demo-'));
@@ -170,6 +134,7 @@ class Demo {
     const tags = { client: 'Birch and Brook', email, manager, phone };
     const began = Date.now();
     const job = await api.upload<JobView>('/v1/jobs', { options: OPTIONS, tags }, CALL_AUDIO, 'audio/ogg');
+    this.jobId = job.id;
     this.say(this.story.heading('A recorded call is uploaded', `POST /v1/jobs, 202 after ${since(began)}`));
     const { size } = await stat(CALL_AUDIO);
     this.say(this.story.submitted({ id: job.id, audio: 'assets/call.ogg', bytes: size, tags }));
@@ -178,10 +143,14 @@ class Demo {
 
   private async awaitTranscript(api: DemoApi, id: string): Promise<TranscriptView> {
     this.doing = 'waiting for the transcript';
-    await api.until<JobView>(`/v1/jobs/${id}`, (job) => {
-      if (job.state !== 'failed') return job.state === 'completed';
-      throw new Error(`Deepgram failed the job: ${job.failure?.code ?? ''} ${job.failure?.message ?? ''}`);
-    });
+    await api.until<JobView>(
+      `/v1/jobs/${id}`,
+      (job) => {
+        if (job.state !== 'failed') return job.state === 'completed';
+        throw new Error(`Deepgram failed the job: ${job.failure?.code ?? ''} ${job.failure?.message ?? ''}`);
+      },
+      TRANSCRIPT_MS,
+    );
     const transcript = await api.get<Transcript>(`/v1/transcripts/${id}`);
     const callback = this.standIns?.deepgram?.callbacks.at(-1);
     const note = callback
@@ -196,14 +165,18 @@ class Demo {
   /** Every message is out, and the SMS reported as delivered where the stand-in reports. */
   private async awaitMessages(api: DemoApi, id: string): Promise<Outcome> {
     this.doing = 'waiting for the messages';
-    const job = await api.until<JobView>(`/v1/jobs/${id}`, (now) => {
-      const refused = now.deliveries.find(({ state }) => !['queued', 'sending', 'sent', 'delivered'].includes(state));
-      if (refused) {
-        throw new Error(`the ${refused.channel} of ${refused.ruleName} is ${refused.state}: ${refused.reason ?? ''}`);
-      }
-      const out = now.deliveries.filter((delivery) => this.isOut(delivery));
-      return out.length > 0 && out.length === now.deliveries.length;
-    });
+    const job = await api.until<JobView>(
+      `/v1/jobs/${id}`,
+      (now) => {
+        const refused = now.deliveries.find(({ state }) => !['queued', 'sending', 'sent', 'delivered'].includes(state));
+        if (refused) {
+          throw new Error(`the ${refused.channel} of ${refused.ruleName} is ${refused.state}: ${refused.reason ?? ''}`);
+        }
+        const out = now.deliveries.filter((delivery) => this.isOut(delivery));
+        return out.length > 0 && out.length === now.deliveries.length;
+      },
+      MESSAGES_MS,
+    );
     const deliveries = await Promise.all(
       job.deliveries.map((one) => api.get<SentDelivery>(`/v1/deliveries/${one.id}`)),
     );
@@ -256,35 +229,14 @@ class Demo {
     return { ...message, from, to, text: arrived?.message.body ?? message.text };
   }
 
-  private nextSteps(
-    id: string,
-    job: Outcome,
-    { url, key, log }: DemoHerald,
-  ): [links: [string, string][], commands: string[]] {
-    const text = job.deliveries.map(({ message }) => message?.text ?? '').find((message) => message.includes('/t/'));
-    const page = /https?:\/\/\S+\/t\/[^\s#]+/.exec(text ?? '')?.[0];
-    const curl = `curl -H "Authorization: Bearer $KEY"`;
-    return [
-      [...(page === undefined ? [] : [['Transcript', page] as [string, string]]), ['API', `${url}/docs`], ['Log', log]],
-      [
-        `KEY=${key}`,
-        `${curl} ${url}/v1/jobs/${id}`,
-        `${curl} ${url}/v1/transcripts/${id}.vtt`,
-        `${curl} ${url}/v1/jobs -F 'request={"tags":{"email":"me@example.com"}}' -F 'audio=@assets/call.ogg;type=audio/ogg'`,
-        '',
-        'Ctrl-C ends it, and nothing stays behind.',
-      ],
-    ];
-  }
-
-  private explain(error: unknown): string {
-    const why = error instanceof Error ? error.message : String(error);
+  private async explain(error: unknown): Promise<string> {
     const late = error instanceof Error && error.name === 'TimeoutError';
+    const why = error instanceof Error ? error.message : String(error);
     const lines = [late ? `Nothing more happened within ${String(TIMEOUT_MS / SECOND)} s.` : why];
     for (const { status, error: fault } of this.standIns?.deepgram?.callbacks.slice(-1) ?? []) {
       if (status !== 200) lines.push(`The last callback was answered ${String(status ?? fault)}.`);
     }
-    if (this.herald) lines.push(`Herald's log is kept: ${this.herald.log}`);
+    if (this.herald) lines.push(...(await diagnose(this.herald, this.jobId)));
     return lines.join('\n');
   }
 

@@ -34,8 +34,9 @@ export function padEnd(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - shownLength(text)));
 }
 
-/** Breaks text between words; a word that is longer than a line keeps its own. */
+/** Breaks text between words; a word that is longer than a line keeps its own. What fits is left as it is. */
 export function wrap(text: string, width: number): string[] {
+  if (shownLength(text) <= width) return [text];
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {

@@ -38,6 +38,8 @@ export interface SmtpStandInOptions {
   maxBytes?: number;
   /** Pause before the reply to the final dot. */
   delayMs?: number;
+  /** Told of every mail that was taken. */
+  onMail?: (mail: ReceivedMail) => void;
 }
 
 /** A mail server on 127.0.0.1 that keeps every mail and delivers none. */
@@ -138,7 +140,9 @@ export class SmtpStandIn {
     if (stream.sizeExceeded) return reply(552, '5.3.4 Message too big');
     const fault = this.fault('data');
     if (fault) return fault;
-    this.received.add(await readMail(Buffer.concat(chunks), session));
+    const mail = await readMail(Buffer.concat(chunks), session);
+    this.received.add(mail);
+    this.options.onMail?.(mail);
     if (this.options.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, this.options.delayMs));
     if (this.fault('cut')) {
       for (const socket of this.sockets) socket.destroy();

@@ -88,11 +88,13 @@ export class Story {
 
   submitted(job: { id: string; audio: string; bytes: number; tags: Record<string, string> }): string[] {
     const { dim, bold } = this.paint;
-    const tags = Object.entries(job.tags).map(([name, value]) => `${name}=${value}`);
+    const tags = Object.entries(job.tags).map(([name, value]) => `${name}=${value.replaceAll(' ', '\u00a0')}`);
+    const [first = '', ...more] = wrap(tags.join(' '), WIDTH - 12);
     return [
       `${INDENT}${job.audio}, ${kilobytes(job.bytes)}`,
       `${INDENT}${dim('job')}  ${bold(job.id)}`,
-      `${INDENT}${dim('tags')} ${tags.join('  ')}`,
+      `${INDENT}${dim('tags')} ${first}`,
+      ...more.map((line) => `${INDENT}     ${line}`),
     ];
   }
 
@@ -107,10 +109,11 @@ export class Story {
     return [`${INDENT}${facts}`, ...wrap(`“${opening}”`, WIDTH - 6).map((line) => `${INDENT}${dim(line)}`)];
   }
 
-  /** Matching rules first; each with its conditions, and the words that made them true. */
+  /** Rules that heard words first, then those that matched without; each with its conditions, and why they are true or false. */
   evaluations(evaluations: Evaluation[], transcript: TranscriptView): string[] {
     const labels = new Map(transcript.speakers.map(({ id, label }) => [id, label]));
-    const ordered = [...evaluations].sort((a, b) => Number(b.matched) - Number(a.matched));
+    const rank = ({ matched, matches }: Evaluation): number => (matched ? (matches.length > 0 ? 0 : 1) : 2);
+    const ordered = [...evaluations].sort((a, b) => rank(a) - rank(b));
     return ordered.flatMap((evaluation) => this.evaluation(evaluation, labels, transcript.duration));
   }
 
@@ -159,7 +162,7 @@ export class Story {
   }
 
   /** @param links label and address; @param commands what to type next */
-  closer(links: [label: string, url: string][], commands: string[]): string[] {
+  closer({ links, commands }: { links: [label: string, url: string][]; commands: string[] }): string[] {
     const { bold, link } = this.paint;
     return [
       '',
@@ -167,7 +170,7 @@ export class Story {
       ...links.map(([label, url]) => `${INDENT}${padEnd(label, 16)}${link(url)}`),
       '',
       `  ${bold('Try it')}`,
-      ...commands.map((command) => `${INDENT}${command}`),
+      ...commands.map((command) => `${INDENT}${command}`.trimEnd()),
       '',
     ];
   }
@@ -178,6 +181,12 @@ export class Story {
       `  ${this.paint.dim('Without --exit it stays up: the transcript page, the API with its docs, and curl to play with.')}`,
       '',
     ];
+  }
+
+  /** A message that came after the story was told. */
+  arrived(what: string, to: string, text: string): string[] {
+    const { good, dim } = this.paint;
+    return [`  ${good(what)} ${dim('to')} ${to}  ${dim(text.replace(/\s+/g, ' ').slice(0, 60))}`];
   }
 
   failed(step: string, why: string): string[] {

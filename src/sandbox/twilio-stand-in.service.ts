@@ -46,6 +46,8 @@ export interface TwilioStandInOptions {
   statusDelayMs?: number;
   /** Who sends when a Messaging Service chooses. */
   serviceNumber?: string;
+  /** Told of every message that was taken. */
+  onMessage?: (sent: SentMessage) => void;
 }
 
 /** Plays Twilio's Messages resource on 127.0.0.1 over real HTTP, and sends signed status callbacks. Nothing leaves the machine. */
@@ -184,7 +186,9 @@ export class TwilioStandIn {
     }
     const message = newMessage(form, { sid: newSid(), accountSid: this.accountSid }, Date.now());
     const answer = { ...message };
-    this.sent.add({ message, form: Object.fromEntries(form), at: Date.now() });
+    const sent = { message, form: Object.fromEntries(form), at: Date.now() };
+    this.sent.add(sent);
+    this.options.onMessage?.(sent);
     const life = this.live(message, form.get('StatusCallback'), this.outcomes.shift() ?? { status: 'delivered' });
     this.track(life);
     if (fault === 'reset-after') response.destroy();
