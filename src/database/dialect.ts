@@ -24,12 +24,37 @@ export interface Dialect {
   /** Condition on `job_id` of transcripts that hold every word of the one bound parameter (see {@link searchParameter}). */
   readonly searchCondition: string;
   searchParameter(query: string): string;
-  /** Statements that keep the full-text index equal to a transcript row; parameters: job id, text. */
-  readonly indexTranscript: string | undefined;
-  readonly unindexTranscript: string | undefined;
+  /** Puts a transcript into the full-text index; parameters: job id, {@link indexedWords}. */
+  readonly indexTranscript: string;
+  /** Takes it out; parameter: job id. */
+  readonly unindexTranscript: string;
 }
 
-/** Words of a search as people type them; punctuation separates. */
-export function searchWords(query: string): string[] {
-  return query.match(/[\p{L}\p{N}]+/gu) ?? [];
+/** What the full-text index holds of a transcript at most: a row of PostgreSQL's takes a megabyte of different words. */
+const INDEX_BYTES = 800_000;
+const LONGEST_WORD = 100;
+
+/** Words as they are indexed and searched: without case and accents, on every database alike; punctuation separates. */
+export function searchWords(text: string): string[] {
+  return fold(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+}
+
+/** The different words of a text, for {@link Dialect.indexTranscript}; of an endless one those that come first. */
+export function indexedWords(text: string): string {
+  const words = new Set<string>();
+  let bytes = 0;
+  for (const word of searchWords(text)) {
+    if (word.length > LONGEST_WORD || words.has(word)) continue;
+    bytes += 4 * word.length + 8;
+    if (bytes > INDEX_BYTES) break;
+    words.add(word);
+  }
+  return [...words].join(' ');
+}
+
+function fold(text: string): string {
+  return text
+    .normalize('NFD')
+    .replace(/\p{M}+/gu, '')
+    .toLowerCase();
 }

@@ -4,8 +4,8 @@ const CODES = ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY', '2350
 
 /** True for the error of a write that met a row of the same unique key: another writer was a moment earlier. */
 export function isDuplicateKey(error: unknown): boolean {
-  const inner = isObject(error) ? error['driverError'] : undefined;
-  return isObject(inner) && typeof inner['code'] === 'string' && CODES.includes(inner['code']);
+  const inner = isObject(error) ? error.driverError : undefined;
+  return isObject(inner) && typeof inner.code === 'string' && CODES.includes(inner.code);
 }
 
 /**

@@ -11,8 +11,11 @@ export const postgresDialect: Dialect = {
     bytes: 'bytea',
   },
   fullText: {
-    up: [`create index transcripts_text_search on transcripts using gin (to_tsvector('simple', text))`],
-    down: ['drop index transcripts_text_search'],
+    up: [
+      'create table transcripts_fts (job_id text not null primary key, words tsvector not null)',
+      'create index transcripts_fts_words on transcripts_fts using gin (words)',
+    ],
+    down: ['drop table transcripts_fts'],
   },
   concurrentWriters: true,
   bind: (statement) => {
@@ -21,8 +24,12 @@ export const postgresDialect: Dialect = {
   },
   jsonMember: (column) => `(${column}::jsonb ->> ?)`,
   jsonMemberParameter: (name) => name,
-  searchCondition: `to_tsvector('simple', text) @@ to_tsquery('simple', ?)`,
-  searchParameter: (query) => searchWords(query).join(' & '),
-  indexTranscript: undefined,
-  unindexTranscript: undefined,
+  searchCondition: 'job_id in (select job_id from transcripts_fts where words @@ cast(? as tsquery))',
+  // A cast takes the words as they are: no parser of PostgreSQL's, whose notion of a word depends on the server's locale.
+  searchParameter: (query) =>
+    searchWords(query)
+      .map((word) => `'${word}'`)
+      .join(' & '),
+  indexTranscript: `insert into transcripts_fts (job_id, words) values (?, array_to_tsvector(string_to_array(?, ' ')))`,
+  unindexTranscript: 'delete from transcripts_fts where job_id = ?',
 };

@@ -33,7 +33,7 @@ export class JobErasureStore {
         'delete from evaluations where job_id = ?',
         'delete from callbacks where job_id = ?',
         'delete from transcripts where job_id = ?',
-        ...(dialect.unindexTranscript === undefined ? [] : [dialect.unindexTranscript]),
+        dialect.unindexTranscript,
       ];
       for (const statement of statements) await tx.query(dialect.bind(statement), [id]);
       await tx.update(JobEntity, { id }, { ...EMPTY, deletedAt: this.clock.now() });

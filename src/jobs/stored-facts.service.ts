@@ -24,7 +24,7 @@ export class StoredFactsReader {
   /** @throws UnprocessableError pointing at the parameter `jobId` when there is no such job */
   async read(jobId: string): Promise<StoredFacts> {
     const job = await this.database.reads.findOneBy(JobEntity, { id: jobId });
-    if (!job || job.deletedAt !== null) {
+    if (job?.deletedAt !== null) {
       throw new UnprocessableError('There is no such job, or it was deleted', {
         errors: [{ pointer: 'jobId', message: 'is not the id of a job' }],
       });

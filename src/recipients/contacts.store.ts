@@ -71,8 +71,9 @@ export class ContactsStore {
         await refuseTaken(tx, body.name);
         await this.recipients.refuseUsed(tx, { kind: 'contact', name: before.name });
       }
-      const after: ContactEntity = { ...before, ...fields, updatedAt: this.clock.now() };
-      await tx.update(ContactEntity, { id }, { ...fields, updatedAt: after.updatedAt });
+      const change = { ...fields, updatedAt: this.clock.now() };
+      const after: ContactEntity = { id, createdAt: before.createdAt, ...change };
+      await tx.update(ContactEntity, { id }, change);
       if (before.name !== after.name) await renameMember(tx, before.nameKey, after.name);
       await this.audit.record(tx, actor, 'contact.updated', id, { name: after.name });
       return after;

@@ -69,7 +69,7 @@ export class GroupsStore {
       const change = { ...named(body.name), members, updatedAt: this.clock.now() };
       await tx.update(GroupEntity, { id }, change);
       await this.audit.record(tx, actor, 'group.updated', id, { name: body.name, members });
-      return { ...before, ...change };
+      return { id, createdAt: before.createdAt, ...change };
     });
   }
 

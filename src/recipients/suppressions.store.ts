@@ -67,7 +67,8 @@ export class SuppressionsStore {
       const row = (await tx.findOneBy(SuppressionEntity, { id })) ?? missing();
       await tx.update(SuppressionEntity, { id }, { reason });
       await this.audit.record(tx, actor, 'suppression.updated', id, { kind: row.kind });
-      return { ...row, reason };
+      row.reason = reason;
+      return row;
     });
   }
 

@@ -92,17 +92,12 @@ export class RulesStore {
       const before = await lockedRow(tx, id, ifMatch);
       const definition = change(before.definition);
       if (definition.name !== before.name) await refuseTaken(tx, definition.name);
-      const after = { ...before, name: definition.name, version: before.version + 1, definition };
-      after.updatedAt = this.clock.now();
-      const { name, version, updatedAt } = after;
-      const { affected } = await tx.update(
-        RuleEntity,
-        { id, version: before.version },
-        { name, version, updatedAt, definition },
-      );
+      const { name } = definition;
+      const after = { name, version: before.version + 1, definition, updatedAt: this.clock.now() };
+      const { affected } = await tx.update(RuleEntity, { id, version: before.version }, after);
       if (affected === 0) throw overtaken();
-      await this.record(tx, actor, 'rule.updated', after, definition);
-      return toRule(after);
+      await this.record(tx, actor, 'rule.updated', { id, name, version: after.version }, definition);
+      return toRule({ id, createdAt: before.createdAt, ...after });
     });
   }
 
@@ -112,7 +107,7 @@ export class RulesStore {
       const before = await lockedRow(tx, id, ifMatch);
       const { affected } = await tx.delete(RuleEntity, { id, version: before.version });
       if (affected === 0) throw overtaken();
-      await this.record(tx, actor, 'rule.deleted', { ...before, version: before.version + 1 }, null);
+      await this.record(tx, actor, 'rule.deleted', { id, name: before.name, version: before.version + 1 }, null);
     });
   }
 
@@ -161,7 +156,7 @@ export class RulesStore {
   }
 
   private async load(): Promise<Loaded> {
-    const [row] = await this.database.read<{ saves: number }>('select count(*) as saves from rule_versions');
+    const [row] = await this.database.read<{ saves: number | string }>('select count(*) as saves from rule_versions');
     // Counted before the rules are read: a save in between is found by the next load.
     const saves = Number(row?.saves ?? 0);
     if (this.last?.saves === saves) return this.last;

@@ -67,7 +67,7 @@ export class TemplatePreview {
   }
 
   private sample(parts: TemplateParts): RenderData {
-    const printsFailure = Object.values(parts).some((source) => /\{\{[^}]*\bfailure\b/.test(String(source)));
+    const printsFailure = Object.values(parts).some((source) => /\{\{[^}]*\bfailure\b/.test(source));
     return { ...(printsFailure ? SAMPLE_FAILURE : SAMPLE_DATA), brand: this.settings.brand };
   }
 

@@ -81,7 +81,7 @@ export class TemplatesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ShownTemplateWithParts> {
     const existed = (await this.templates.current(name)) !== undefined;
-    await this.renderer.check(parts as TemplateParts);
+    await this.renderer.check(parts);
     const content = { description, parts: parts as TemplateParts };
     const template = await this.templates.save(actor.name, name, content, ifMatch);
     if (!existed) void reply.code(201).header('location', `/v1/templates/${name}`);
@@ -135,8 +135,8 @@ export class TemplatesController {
     @Body({ schema: previewBody }) { parts, ...request }: PreviewBody,
   ): Promise<ShownPreview> {
     if (parts === undefined) return this.previews.preview((await this.find(name)).parts, request);
-    await this.renderer.check(parts as TemplateParts);
-    return this.previews.preview(parts as TemplateParts, request);
+    await this.renderer.check(parts);
+    return this.previews.preview(parts, request);
   }
 
   /** @throws NotFoundError with the name that was probably meant */

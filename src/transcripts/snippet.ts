@@ -10,7 +10,8 @@ const SIDE = 80;
 export function snippetOf(text: string, words: readonly string[]): string {
   const at = firstWord(text, words);
   const start = at <= SIDE ? 0 : wordStart(text, at - SIDE);
-  const end = at + 2 * SIDE >= text.length ? text.length : wordEnd(text, at + 2 * SIDE);
+  const until = Math.max(at + SIDE, 2 * SIDE);
+  const end = until >= text.length ? text.length : wordEnd(text, until);
   const shown = wellFormed(text.slice(start, end)).replace(/\s+/gu, ' ').trim();
   return `${start > 0 ? '\u2026' : ''}${shown}${end < text.length ? '\u2026' : ''}`;
 }

@@ -1,13 +1,11 @@
 import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import { Public } from '../http/api-key.guard.js';
 import { LINK_SECRET, readLinkToken } from './link.js';
 import { transcriptPage } from './transcript-page.js';
+import { linkToken } from './transcripts.schema.js';
 import { TranscriptsStore } from './transcripts.store.js';
-
-const linkToken = z.string().max(256);
 
 /** Nothing runs and nothing is fetched; the one style sheet stands in the page. */
 const POLICY =

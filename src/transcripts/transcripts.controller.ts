@@ -26,7 +26,7 @@ type ShownTranscript = { jobId: string; callbackId: string; createdAt: string } 
 
 const FILES: Record<
   Exclude<TranscriptFormat, 'json'>,
-  { contentType: string; make(transcript: Transcript): string }
+  { contentType: string; make: (transcript: Transcript) => string }
 > = {
   txt: { contentType: 'text/plain; charset=utf-8', make: toPlainText },
   srt: { contentType: 'application/x-subrip; charset=utf-8', make: toSrt },

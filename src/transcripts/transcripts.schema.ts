@@ -41,6 +41,9 @@ export type TranscriptFile = z.infer<typeof transcriptFile>;
 
 export const jobIdParam = z.string().refine(isUuid, { error: 'must be the id of a job' });
 
+/** The last part of `/t/TOKEN`; whether it is one of ours is found out by its signature. */
+export const linkToken = z.string().max(256);
+
 export const shownTranscriptItem = z.object({
   jobId: z.uuid(),
   requestId: z.string(),

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
-import { searchWords } from '../database/dialect.js';
+import { indexedWords, searchWords } from '../database/dialect.js';
 import { UnprocessableError } from '../errors.js';
 import { wellFormed } from './preview.js';
 import { TranscriptEntity } from './transcript.entity.js';
@@ -58,7 +58,7 @@ export class TranscriptsStore {
       data: transcript,
       createdAt: this.clock.now(),
     });
-    if (dialect.indexTranscript !== undefined) await tx.query(dialect.bind(dialect.indexTranscript), [jobId, text]);
+    await tx.query(dialect.bind(dialect.indexTranscript), [jobId, indexedWords(text)]);
   }
 
   async find(jobId: string): Promise<Transcript | undefined> {
@@ -81,8 +81,7 @@ export class TranscriptsStore {
   async erase(tx: EntityManager, jobId: string): Promise<void> {
     const { dialect } = this.database;
     const { affected } = await tx.delete(TranscriptEntity, { jobId });
-    if (affected === 0 || dialect.unindexTranscript === undefined) return;
-    await tx.query(dialect.bind(dialect.unindexTranscript), [jobId]);
+    if (affected !== 0) await tx.query(dialect.bind(dialect.unindexTranscript), [jobId]);
   }
 
   /**
@@ -120,7 +119,7 @@ function searchable(q: string): string {
   return words.slice(0, MAX_WORDS).join(' ');
 }
 
-/** A provider may send anything as text; a text column of PostgreSQL does not take NUL, nor UTF-8 half of a surrogate pair. */
+/** A provider may send anything as text; a text column of PostgreSQL takes no NUL, UTF-8 no half of a surrogate pair. */
 function storable(text: string): string {
-  return wellFormed(text).replaceAll('\0', '\ufffd');
+  return wellFormed(text).replaceAll('\0', ' ');
 }

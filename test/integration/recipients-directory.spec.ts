@@ -5,7 +5,7 @@ import { databases, TestApp } from '../support/app.js';
 const HOSTILE_NAMES = [
   `Robert'); DROP TABLE contacts;--`,
   `' OR '1'='1`,
-  '{{constructor}} ${7*7} %s %n <script>alert(1)</script>',
+  '{{constructor}} #{7*7} %s %n <script>alert(1)</script>',
   'עִברִית \u202e gnirts \u202c \u200b zero',
   '👩‍👩‍👧‍👦 Zo\u0308e',
   'null',

@@ -14,6 +14,7 @@ import { HeraldModule } from '../../src/herald.module.js';
 import type { HeraldResources } from '../../src/herald.options.js';
 import { configureHttpApp, createHttpAdapter } from '../../src/http/http-app.service.js';
 import { NestLog } from '../../src/http/nest-log.service.js';
+import { Ids } from '../../src/ids.service.js';
 import { JobsStore } from '../../src/jobs/jobs.store.js';
 import { Log } from '../../src/log.service.js';
 import { DeepgramProvider } from '../../src/providers/deepgram/deepgram.provider.js';
@@ -153,6 +154,7 @@ export class TestApp {
   }
 
   /** All items of a list, page by page. */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what the caller expects of the items
   async all<T = AnyBody>(route: string, limit: number): Promise<{ items: T[]; pages: number }> {
     const items: T[] = [];
     let cursor: string | undefined;
@@ -172,11 +174,12 @@ export class TestApp {
   async storeTranscript(transcript: Transcript, tags: Record<string, string> = {}): Promise<string> {
     const jobs = this.app.get(JobsStore, { strict: false });
     const transcripts = this.app.get(TranscriptsStore, { strict: false });
+    const id = this.app.get(Ids, { strict: false }).next();
     return this.database.uow.run(async (tx) => {
-      const job = await jobs.adopt(tx, { requestId: transcript.requestId, tags, options: {} });
-      await transcripts.insert(tx, { jobId: job.id, callbackId: 'none', transcript });
-      await jobs.complete(tx, job.id, transcript.requestId);
-      return job.id;
+      await jobs.adopt(tx, { id, requestId: transcript.requestId, tags, options: {} });
+      await transcripts.insert(tx, { jobId: id, callbackId: 'none', transcript });
+      await jobs.complete(tx, id, transcript.requestId);
+      return id;
     });
   }
 }
