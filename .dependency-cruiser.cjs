@@ -16,14 +16,12 @@ const WIRING = [
 
 /** What a pure file may use: libraries that compute, without input, output, clock or shared state. */
 const PURE_PACKAGES = [
-  '@deepgram/captions',
   '@marcbachmann/cel-js',
   '@types/validator',
   'handlebars',
   'html-to-text',
   'juice',
   'libphonenumber-js',
-  'luxon',
   're2js',
   'sms-segments-calculator',
   'validator',
@@ -35,16 +33,16 @@ const PURE_CORE = '^(node:)?(buffer|crypto|path|querystring|string_decoder|url|u
 const LAYERS = [
   {
     name: 'L0 ground',
-    path: '^src/(?!(main|cli|index|testing|app\\.module|(start|first-start|serve)\\.service|herald\\.[a-z-]+)\\.ts$)[^/]+\\.ts$|^src/config/',
+    path: '^src/(?!(main|cli|index|testing|app\\.module|(start|first-start|serve|blob-sweep)\\.service|herald\\.[a-z-]+)\\.ts$)[^/]+\\.ts$|^src/config/',
   },
   { name: 'L1', path: '^src/(transcripts|channels|database|providers|recipients|blobs|http)/' },
   { name: 'L2', path: '^src/(jobs|rules|templates)/' },
-  { name: 'L3', path: '^src/deliveries/' },
+  { name: 'L3', path: '^src/(callbacks|deliveries)/' },
   { name: 'L4', path: '^src/settle/' },
-  { name: 'L5', path: '^src/(callbacks|health|console)/' },
+  { name: 'L5', path: '^src/(health|console)/' },
   {
     name: 'L6',
-    path: '^src/(sandbox/|(main|cli|index|testing|app\\.module|(start|first-start|serve)\\.service|herald\\.[a-z-]+)\\.ts$)',
+    path: '^src/(sandbox/|(main|cli|index|testing|app\\.module|(start|first-start|serve|blob-sweep)\\.service|herald\\.[a-z-]+)\\.ts$)',
   },
 ];
 

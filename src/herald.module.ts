@@ -1,4 +1,5 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { BlobSweep } from './blob-sweep.service.js';
 import { BLOBS } from './blobs/blob-store.js';
 import { CallbacksModule } from './callbacks/callbacks.module.js';
 import { hookUrl } from './callbacks/hook-credential.js';
@@ -71,7 +72,7 @@ export class HeraldModule {
         SettleModule,
         HealthModule,
       ],
-      providers: [FirstStart],
+      providers: [FirstStart, BlobSweep],
     };
   }
 }

@@ -24,4 +24,9 @@ export interface BlobStore {
   /** Whole content; for callback bodies only. */
   read(key: string): Promise<Buffer>;
   delete(key: string): Promise<void>;
+  /**
+   * Deletes what nobody needs: blobs and half-written files older than `olderThanMs` whose key is not in `kept`.
+   * @returns how many
+   */
+  sweep(kept: ReadonlySet<string>, olderThanMs: number, now: number): Promise<number>;
 }

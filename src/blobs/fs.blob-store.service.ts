@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -57,6 +57,19 @@ export class FsBlobStore implements BlobStore {
     await unlink(this.file(key)).catch((error: unknown) => {
       if (!isMissing(error)) throw error;
     });
+  }
+
+  async sweep(kept: ReadonlySet<string>, olderThanMs: number, now: number): Promise<number> {
+    let swept = 0;
+    for (const name of await readdir(this.directory).catch(() => [])) {
+      if (kept.has(name)) continue;
+      const file = path.join(this.directory, name);
+      const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: now }));
+      if (now - mtimeMs < olderThanMs) continue;
+      await unlink(file).catch(() => undefined);
+      swept++;
+    }
+    return swept;
   }
 
   private file(key: string): string {

@@ -16,17 +16,6 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number];
 export const ATTEMPT_OUTCOMES = ['sent', 'rejected', 'deferred', 'ambiguous', 'released'] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
-export interface Attempt {
-  /** From 1. */
-  number: number;
-  /** Epoch milliseconds; committed before the vendor is called. */
-  startedAt: number;
-  endedAt?: number;
-  outcome?: AttemptOutcome;
-  code?: string;
-  error?: string;
-}
-
 /** The message as rendered; attachments by name only, their contents are made again for each attempt. */
 export type StoredMessage =
   | { kind: 'email'; subject: string; text: string; html: string; attachments: string[] }

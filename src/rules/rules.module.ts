@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { StoredFactsModule } from '../jobs/stored-facts.service.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
 import { TemplatesModule } from '../templates/templates.module.js';
+import { EvaluationsStore } from './evaluations.store.js';
 import { RuleCheck } from './rule-check.service.js';
 import { RulesController } from './rules.controller.js';
 import { RulesStore } from './rules.store.js';
@@ -9,7 +10,7 @@ import { RulesStore } from './rules.store.js';
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule],
   controllers: [RulesController],
-  providers: [RulesStore, RuleCheck],
-  exports: [RulesStore],
+  providers: [EvaluationsStore, RulesStore, RuleCheck],
+  exports: [EvaluationsStore, RulesStore],
 })
 export class RulesModule {}

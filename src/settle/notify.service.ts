@@ -3,9 +3,8 @@ import type { EntityManager } from 'typeorm';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
 import { DeliveriesStore } from '../deliveries/deliveries.store.js';
-import { Ids } from '../ids.service.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
-import { EvaluationEntity } from '../rules/evaluation.entity.js';
+import { EvaluationsStore } from '../rules/evaluations.store.js';
 import { evaluateRules } from '../rules/evaluate.js';
 import { planNotifications, type Plan } from '../rules/plan.js';
 import type { Evaluation } from '../rules/rule.js';
@@ -29,7 +28,7 @@ export class NotifyService {
     private readonly recipients: RecipientsStore,
     private readonly channels: ChannelsRegistry,
     private readonly deliveries: DeliveriesStore,
-    private readonly ids: Ids,
+    private readonly evaluations: EvaluationsStore,
     private readonly clock: Clock,
   ) {}
 
@@ -47,30 +46,12 @@ export class NotifyService {
     decision: Decision,
     source: { jobId: string; callbackId?: string; replay?: boolean; aboutDeliveryId?: string },
   ): Promise<number> {
-    const now = this.clock.now();
-    if (decision.evaluations.length > 0) {
-      await tx.insert(
-        EvaluationEntity,
-        decision.evaluations.map((evaluation) => ({
-          id: this.ids.next(),
-          jobId: source.jobId,
-          callbackId: source.callbackId ?? null,
-          trigger: decision.trigger,
-          ruleId: evaluation.ruleId,
-          ruleName: evaluation.ruleName,
-          ruleVersion: evaluation.ruleVersion,
-          matched: evaluation.matched,
-          data: evaluation,
-          skipped: decision.plan.skipped
-            .filter((skipped) => skipped.ruleId === evaluation.ruleId)
-            .map(({ action, to, reason }) => ({ action, to, reason })),
-          createdAt: now,
-        })),
-      );
-    }
-    return this.deliveries.enqueue(tx, decision.plan.notifications, {
-      jobId: source.jobId,
-      trigger: decision.trigger,
+    const { trigger, evaluations, plan } = decision;
+    const { jobId, callbackId } = source;
+    await this.evaluations.insert(tx, { jobId, callbackId, trigger }, evaluations, plan.skipped);
+    return this.deliveries.enqueue(tx, plan.notifications, {
+      jobId,
+      trigger,
       replay: source.replay ?? false,
       ...(source.aboutDeliveryId === undefined ? {} : { aboutDeliveryId: source.aboutDeliveryId }),
     });

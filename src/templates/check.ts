@@ -1,6 +1,6 @@
 import Handlebars from 'handlebars';
 import type { FieldError } from '../errors.js';
-import { nearest } from '../nearest.js';
+import { nearest } from '../suggestion.js';
 import { HELPERS } from './helpers.js';
 import { HtmlContext } from './html-context.js';
 import { member, RENDER_SHAPE, type Shape } from './shape.js';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { ConfigError, OptionInvalidError, type FieldError } from '../../src/errors.js';
 import { DEEPGRAM_OPTIONS, MISNOMERS } from '../../src/providers/deepgram/deepgram-option-table.js';
 import { optionsFromQuery, toQuery, validateOptions } from '../../src/providers/deepgram/deepgram-options.js';
-import { editDistance, nearest } from '../../src/providers/deepgram/nearest.js';
+import { nearest } from '../../src/suggestion.js';
 import { applyPreset, parsePresets } from '../../src/providers/deepgram/presets.js';
 
 function errorsOf(work: () => unknown): FieldError[] {
@@ -321,12 +321,6 @@ describe('presets', () => {
 });
 
 describe('nearest', () => {
-  it('counts edits', () => {
-    expect([editDistance('', 'abc'), editDistance('kitten', 'sitting'), editDistance('same', 'same')]).toEqual([
-      3, 3, 0,
-    ]);
-  });
-
   it('gives nothing when nothing is near, or the name is too long to be a slip', () => {
     expect(nearest('zebra', ['model', 'tag'])).toBeUndefined();
     expect(nearest('x'.repeat(10_000), ['model'])).toBeUndefined();

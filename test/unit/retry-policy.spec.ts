@@ -205,7 +205,8 @@ describe('decide, for any input', () => {
       fc.property(unit, (random) => {
         let now = NOW;
         let tries = 0;
-        for (;;) {
+        // Bounded: a policy that hammers must fail the test, not hang it.
+        while (tries < 200) {
           const decision = decide(deferred({ counts: false }), delivery(), POLICY, now, () => random);
           if (decision.state !== 'queued') break;
           now = decision.dueAt;

@@ -1,7 +1,7 @@
 import { OptionInvalidError, type FieldError } from '../../errors.js';
 import { isObject, type Json, type JsonObject } from '../../json.js';
 import { DEEPGRAM_OPTIONS, MAX_ITEMS, MAX_TEXT, MISNOMERS, type OptionSpec } from './deepgram-option-table.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../../suggestion.js';
 
 /** Sent when a job names no model: Deepgram's own default is its oldest model. */
 export const DEFAULT_MODEL = 'nova-3';

@@ -1,7 +1,7 @@
 import { ConfigError, OptionInvalidError, type FieldError } from '../../errors.js';
 import { isObject, parseJson, type JsonObject } from '../../json.js';
 import { validateOptions } from './deepgram-options.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../../suggestion.js';
 
 /** Options under a name, so that a caller says what the recording is and not how to transcribe it. */
 export interface Preset {
