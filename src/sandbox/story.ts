@@ -93,8 +93,8 @@ export class Story {
     return [
       `${INDENT}${job.audio}, ${kilobytes(job.bytes)}`,
       `${INDENT}${dim('job')}  ${bold(job.id)}`,
-      `${INDENT}${dim('tags')} ${first}`,
-      ...more.map((line) => `${INDENT}     ${line}`),
+      `${INDENT}${dim('tags')} ${first}`.replaceAll('\u00a0', ' '),
+      ...more.map((line) => `${INDENT}     ${line}`.replaceAll('\u00a0', ' ')),
     ];
   }
 
