@@ -31,7 +31,11 @@ export async function receiveBody(
   }
   if (options.maxBytes <= INLINE_BYTES) throw tooLarge(options.maxBytes);
   const whole = Readable.from(rejoin(head.chunks, source), { objectMode: false });
-  const blob = await options.blobs.put(whole, { maxBytes: options.maxBytes, prefix: 'callback' });
+  const blob = await options.blobs
+    .put(whole, { maxBytes: options.maxBytes, prefix: 'callback' })
+    .catch((error: unknown) => {
+      throw error instanceof BodyTooLargeError ? tooLarge(options.maxBytes) : error;
+    });
   return { bytes: blob.bytes, sha256: blob.sha256, body: undefined, blobKey: blob.key };
 }
 
@@ -62,9 +66,10 @@ function readHead(source: Readable, limit: number): Promise<{ chunks: Buffer[]; 
   });
 }
 
+/** Leaves the request open when the reader gives up: ending it would cut the connection before the sender has seen why. */
 async function* rejoin(chunks: Buffer[], rest: Readable): AsyncGenerator<Buffer> {
   yield* chunks;
-  yield* rest as AsyncIterable<Buffer>;
+  yield* rest.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 }
 
 function tooLarge(maxBytes: number): BodyTooLargeError {

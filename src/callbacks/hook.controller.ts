@@ -165,9 +165,9 @@ export class HookController {
     if (!bytes.includes('"callback_secret"')) return false;
     try {
       const parsed = parseJson(bytes.toString('utf8'));
-      const metadata = isObject(parsed) ? parsed['metadata'] : undefined;
-      const extra = isObject(metadata) ? metadata['extra'] : undefined;
-      const secret = isObject(extra) ? extra['callback_secret'] : undefined;
+      const metadata = isObject(parsed) ? parsed.metadata : undefined;
+      const extra = isObject(metadata) ? metadata.extra : undefined;
+      const secret = isObject(extra) ? extra.callback_secret : undefined;
       return typeof secret === 'string' && sameText(secret, password);
     } catch (error) {
       if (error instanceof SyntaxError || error instanceof JsonLimitError) return false;

@@ -2,6 +2,8 @@
 export interface Dialect {
   /** Appended to the sub-select of a claim, so that several claimers take different rows. */
   readonly claimLock: string;
+  /** Appended to a select of one row that must not change until the end of the transaction. */
+  readonly rowLock: string;
   /** Column types for migrations. */
   readonly types: {
     readonly text: string;
@@ -13,6 +15,8 @@ export interface Dialect {
   };
   /** Statements that make the full-text index of `transcripts`, and those that remove it. */
   readonly fullText: { readonly up: string[]; readonly down: string[] };
+  /** Statement, outside of a transaction, that takes erased content out of the write-ahead log; undefined where nobody can. */
+  readonly forget: string | undefined;
   /** Several writers may have transactions open at once. */
   readonly concurrentWriters: boolean;
   /** Turns `?` placeholders into those of the driver. The statement holds no `?` in a literal. */

@@ -2,6 +2,7 @@ import { searchWords, type Dialect } from './dialect.js';
 
 export const postgresDialect: Dialect = {
   claimLock: 'for update skip locked',
+  rowLock: 'for update',
   types: {
     text: 'text',
     integer: 'integer',
@@ -17,6 +18,7 @@ export const postgresDialect: Dialect = {
     ],
     down: ['drop table transcripts_fts'],
   },
+  forget: undefined,
   concurrentWriters: true,
   bind: (statement) => {
     let n = 0;

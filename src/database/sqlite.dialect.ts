@@ -2,6 +2,7 @@ import { searchWords, type Dialect } from './dialect.js';
 
 export const sqliteDialect: Dialect = {
   claimLock: '',
+  rowLock: '',
   types: {
     text: 'text',
     integer: 'integer',
@@ -13,9 +14,12 @@ export const sqliteDialect: Dialect = {
   fullText: {
     up: [
       `create virtual table transcripts_fts using fts5(job_id unindexed, text, tokenize = 'unicode61 remove_diacritics 2')`,
+      // A deleted transcript leaves no word behind in the index either.
+      `insert into transcripts_fts (transcripts_fts, rank) values ('secure-delete', 1)`,
     ],
     down: ['drop table transcripts_fts'],
   },
+  forget: 'pragma wal_checkpoint(truncate)',
   concurrentWriters: false,
   bind: (statement) => statement,
   jsonMember: (column) => `json_extract(${column}, ?)`,

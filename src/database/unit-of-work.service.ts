@@ -1,16 +1,28 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Dialect } from './dialect.js';
 
-type Turn = () => Promise<void>;
+/** Work that waits for its transaction. */
+interface Turn {
+  run(tx: EntityManager): Promise<void>;
+  committed(): void;
+  reject(error: unknown): void;
+  error?: unknown;
+}
+
+/** So many share one commit at the most: none waits for long behind others. */
+const GROUP = 64;
 
 /**
  * The one opener of transactions. On SQLite TypeORM has a single connection, and transactions that overlap in time nest into
  * each other: a later rollback takes the other's rows along. So they run one after the other here, and nothing inside one may
- * await anything but the database. On PostgreSQL each run has a connection of its own.
+ * await anything but the database. What waits meanwhile shares the next commit, each in a savepoint of its own: one sync for
+ * all of them, and the failure of one leaves the others alone. On PostgreSQL each run has a connection of its own.
  */
 export class UnitOfWork {
   private readonly urgent: Turn[] = [];
   private readonly waiting: Turn[] = [];
+  /** What has to run outside of a transaction. */
+  private readonly between: (() => Promise<void>)[] = [];
   private running = false;
 
   constructor(
@@ -25,8 +37,32 @@ export class UnitOfWork {
   run<T>(work: (tx: EntityManager) => Promise<T>, options: { urgent?: boolean } = {}): Promise<T> {
     if (this.dialect.concurrentWriters) return this.source.transaction(work);
     return new Promise<T>((resolve, reject) => {
-      const turn = (): Promise<void> => this.source.transaction(work).then(resolve, reject);
+      let result: T;
+      const turn: Turn = {
+        run: async (tx) => {
+          result = await work(tx);
+        },
+        committed: () => {
+          resolve(result);
+        },
+        reject,
+      };
       (options.urgent ? this.urgent : this.waiting).push(turn);
+      if (!this.running) void this.drain();
+    });
+  }
+
+  /** Takes erased content out of the write-ahead log, between transactions; does nothing where the database does so itself. */
+  async forget(): Promise<void> {
+    const { forget } = this.dialect;
+    if (forget === undefined) return;
+    await new Promise<void>((resolve, reject) => {
+      this.between.push(() =>
+        this.source
+          .query(forget)
+          .then(() => undefined)
+          .then(resolve, reject),
+      );
       if (!this.running) void this.drain();
     });
   }
@@ -34,12 +70,46 @@ export class UnitOfWork {
   private async drain(): Promise<void> {
     this.running = true;
     for (;;) {
-      const turn = this.urgent.shift() ?? this.waiting.shift();
-      if (!turn) break;
-      await turn();
+      const group = [...this.urgent.splice(0, GROUP)];
+      group.push(...this.waiting.splice(0, GROUP - group.length));
+      if (group.length > 0) await this.commit(group);
+      const between = this.between.shift();
+      await between?.();
+      if (group.length === 0 && !between) break;
     }
     this.running = false;
   }
+
+  private async commit(group: Turn[]): Promise<void> {
+    const [only] = group;
+    try {
+      await this.source.transaction(async (tx) => {
+        if (group.length === 1) await only?.run(tx);
+        else for (const turn of group) await inSavepoint(tx, turn);
+      });
+    } catch (error) {
+      // Nothing of the group was committed.
+      for (const turn of group) turn.reject(turn.error ?? error);
+      return;
+    }
+    for (const turn of group) {
+      if ('error' in turn) turn.reject(turn.error);
+      else turn.committed();
+    }
+  }
+}
+
+/** @throws only when the savepoint cannot be undone: then the whole group is rolled back */
+async function inSavepoint(tx: EntityManager, turn: Turn): Promise<void> {
+  const runner = queryRunnerOf(tx);
+  await runner.query('savepoint turn');
+  try {
+    await turn.run(tx);
+  } catch (error) {
+    turn.error = error;
+    await runner.query('rollback to savepoint turn');
+  }
+  await runner.query('release savepoint turn');
 }
 
 /** Rows of a raw statement, in the same shape on both drivers (`query()` alone differs for UPDATE … RETURNING). */

@@ -41,6 +41,7 @@ export class JobErasureStore {
       return [job.audioBlob, ...callbacks.map((callback) => callback.blob_key)];
     });
     if (!blobs) return false;
+    await this.database.uow.forget();
     for (const key of blobs) if (key !== null) await this.blobs.delete(key);
     return true;
   }

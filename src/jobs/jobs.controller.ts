@@ -7,6 +7,7 @@ import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { toPage, type Page } from '../http/page.js';
 import { jsonPointer, toFieldErrors } from '../http/schema-issues.js';
 import { JsonLimitError, parseJson } from '../json.js';
+import type { JobEntity } from './job.entity.js';
 import { JobErasureStore } from './job-erasure.store.js';
 import { JobTimelineStore, type JobTimeline } from './job-timeline.store.js';
 import { jobView } from './job-view.js';
@@ -68,9 +69,13 @@ export class JobsController {
 
   @Get(':id')
   async show(@Param('id', { schema: JobId }) id: string): Promise<JobView & JobTimeline> {
-    const job = await this.jobs.find(id);
-    if (!job) throw new NotFoundError('There is no such job');
-    return { ...jobView(job), ...(await this.timelines.of(id)) };
+    for (;;) {
+      const job = await this.find(id);
+      const timeline = await this.timelines.of(id);
+      // A settle between the two reads would show a transcript without its completed job, or the other way round.
+      const now = await this.find(id);
+      if (now.state === job.state && now.settledAt === job.settledAt) return { ...jobView(job), ...timeline };
+    }
   }
 
   @Post(':id/resubmit')
@@ -85,6 +90,12 @@ export class JobsController {
   @RequireScope('jobs:write')
   async erase(@Param('id', { schema: JobId }) id: string, @Actor() actor: Principal): Promise<void> {
     if (!(await this.erasure.erase(id, actor.name))) throw new NotFoundError('There is no such job');
+  }
+
+  private async find(id: string): Promise<JobEntity> {
+    const job = await this.jobs.find(id);
+    if (!job) throw new NotFoundError('There is no such job');
+    return job;
   }
 
   private take(query: AnyQuery, request: FastifyRequest, idempotencyKey: string | undefined): Promise<Submitted> {

@@ -91,9 +91,7 @@ export class JobsService {
       );
     }
     const options =
-      request.preset === undefined
-        ? request.options
-        : applyPreset(this.presets, request.preset, request.options as JsonObject);
+      request.preset === undefined ? request.options : applyPreset(this.presets, request.preset, request.options);
     return validateOptions(options);
   }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { IsNull, type EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
@@ -99,6 +99,13 @@ export class JobsStore {
     return job && job.deletedAt === null ? job : undefined;
   }
 
+  /** Keeps a job as it is until the end of the transaction. */
+  async lock(tx: EntityManager, id: string): Promise<void> {
+    const { dialect } = this.database;
+    if (dialect.rowLock !== '')
+      await tx.query(dialect.bind(`select id from jobs where id = ? ${dialect.rowLock}`), [id]);
+  }
+
   /** With erased ones: a late callback must know them. */
   async findForCallback(manager: EntityManager, id: string): Promise<JobEntity | undefined> {
     return (await manager.findOneBy(JobEntity, { id })) ?? undefined;
@@ -136,7 +143,7 @@ export class JobsStore {
 
   /** Jobs that Deepgram works on, as far as is known. */
   async outstanding(): Promise<number> {
-    return this.database.reads.countBy(JobEntity, { state: 'submitted', origin: 'api' });
+    return this.database.reads.countBy(JobEntity, { state: 'submitted', origin: 'api', deletedAt: IsNull() });
   }
 
   /** Takes the next job whose time to be submitted has come. */

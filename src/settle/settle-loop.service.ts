@@ -10,13 +10,14 @@ import { errorFields, Log } from '../log.service.js';
 import { Wakeup } from '../wakeup.service.js';
 import { SettleService } from './settle.service.js';
 
-const BATCH = 50;
+/** Settled side by side: they wait for the same commit. */
+const BATCH = 8;
 /** On PostgreSQL a callback may have come in through another process. */
 const POLL = { sqlite: 30 * SECOND, postgres: SECOND };
 /** A settle that breaks this often for one callback quarantines it, so that the others go on. */
 const BREAKS = 5;
 
-/** Settles pending callbacks, oldest first, one after the other: woken by the inbox, and at start for what a dead process left. */
+/** Settles pending callbacks, oldest first: woken by the inbox, and at start for what a dead process left. */
 @Injectable()
 export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private stopping = false;
@@ -57,14 +58,9 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
   private async drain(): Promise<number> {
     for (;;) {
       const ids = await this.callbacks.pending(BATCH);
-      let broken = 0;
-      for (const id of ids) {
-        if (this.stopping) return 0;
-        if (!(await this.settleOne(id))) broken++;
-        // Requests that came meanwhile go first: nothing may wait for the rules.
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      if (broken > 0) return SECOND;
+      if (this.stopping) return 0;
+      const settled = await Promise.all(ids.map((id) => this.settleOne(id)));
+      if (settled.includes(false)) return SECOND;
       if (ids.length < BATCH) return POLL[this.settings.database.kind];
     }
   }

@@ -6,6 +6,7 @@ import { BodyUnreadableError, CallbacksStore } from '../callbacks/callbacks.stor
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
 import { Database } from '../database/database.service.js';
+import { isDuplicateKey } from '../database/duplicate-key.js';
 import { EventBus } from '../event-bus.service.js';
 import { Ids } from '../ids.service.js';
 import type { JobEntity } from '../jobs/job.entity.js';
@@ -73,12 +74,15 @@ export class SettleService {
       const callback = await this.callbacks.find(callbackId);
       if (callback?.state !== 'pending') return undefined;
       const prepared = await this.prepare(callback);
+      // Parsing and evaluating take milliseconds: requests that came meanwhile go first.
+      await new Promise((resolve) => setImmediate(resolve));
       try {
         const settled = await this.write(prepared);
         if (settled) await this.finish(prepared, settled, started);
         return settled;
       } catch (error) {
-        if (!(error instanceof StandingChangedError)) throw error;
+        // Another callback of the same job was a moment earlier: what that means is decided anew.
+        if (!(error instanceof StandingChangedError) && !isDuplicateKey(error)) throw error;
       }
     }
   }
@@ -144,6 +148,7 @@ export class SettleService {
     const { callback, result, settlement, jobId, decision } = prepared;
     return this.database.uow.run(async (tx) => {
       if (!(await this.callbacks.lockPending(tx, callback.id))) return undefined;
+      await this.jobs.lock(tx, jobId);
       const now = await this.standingOf(tx, callback, result);
       const settlementNow = settlementOf(result, now.standing, callback.replay);
       if (!sameSettlement(settlement, settlementNow)) throw new StandingChangedError();
@@ -188,7 +193,10 @@ export class SettleService {
 
   /** What follows the commit: files that nobody needs any more, and the telling. */
   private async finish({ callback, settlement, jobId }: Prepared, settled: Settled, started: number): Promise<void> {
-    if (settlement.kind === 'erase' && callback.blobKey !== null) await this.blobs.delete(callback.blobKey);
+    if (settlement.kind === 'erase') {
+      if (callback.blobKey !== null) await this.blobs.delete(callback.blobKey);
+      await this.database.uow.forget();
+    }
     this.metrics.settles.inc({ outcome: settled.outcome });
     this.events.publish({ type: 'callback.settled', id: callback.id, jobId, state: settled.outcome });
     if (settled.outcome === 'complete')
