@@ -77,7 +77,7 @@ export async function configureHttpApp(app: NestFastifyApplication): Promise<voi
     referrerPolicy: { policy: 'no-referrer' },
     frameguard: { action: 'deny' },
   });
-  app.enableShutdownHooks();
+  app.enableShutdownHooks([], { useProcessExit: true });
 }
 
 function newRequestId(): string {
@@ -140,7 +140,9 @@ function kindOf(request: FastifyRequest) {
  * see the answer; so the rest is thrown away for a moment, and then the connection ends.
  */
 function endUnreadBody({ raw }: FastifyRequest): void {
-  const end = setTimeout(() => raw.socket.destroy(), LINGER_MS);
+  // Gone when whoever read the body has ended the request.
+  const socket = raw.socket as Socket | null;
+  const end = setTimeout(() => socket?.destroy(), LINGER_MS);
   end.unref();
   raw.once('close', () => {
     if (raw.complete) clearTimeout(end);

@@ -21,7 +21,7 @@ export class JobErasureStore {
     const { dialect } = this.database;
     const blobs = await this.database.uow.run(async (tx) => {
       const job = await tx.findOneBy(JobEntity, { id });
-      if (!job || job.deletedAt !== null) return undefined;
+      if (job?.deletedAt !== null) return undefined;
       const callbacks = await rows<{ blob_key: string | null }>(
         tx,
         dialect.bind('select blob_key from callbacks where job_id = ?'),

@@ -8,8 +8,14 @@ const TAGS = 50;
 
 export const Tags = z
   .record(
-    z.string().regex(TAG_NAME, { error: 'a tag name has 1 to 64 letters, digits, "_", "." or "-"' }),
+    z.string().regex(TAG_NAME),
     z.string({ error: 'a tag value must be text' }).max(512, { error: 'a tag value has at most 512 characters' }),
+    {
+      error: ({ code }) =>
+        code === 'invalid_key'
+          ? 'a tag name has 1 to 64 letters, digits, "_", "." or "-", and does not begin with "__"'
+          : undefined,
+    },
   )
   .refine((tags) => Object.keys(tags).length <= TAGS, { error: `a job has at most ${String(TAGS)} tags` });
 

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import { BLOBS, type BlobStore, type StoredBlob } from '../blobs/blob-store.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
-import { ConflictError, IdempotencyConflictError, NotFoundError, UnprocessableError } from '../errors.js';
+import {
+  BodyTooLargeError,
+  ConflictError,
+  IdempotencyConflictError,
+  NotFoundError,
+  RequestInvalidError,
+  UnprocessableError,
+} from '../errors.js';
 import { EventBus } from '../event-bus.service.js';
 import { canonicalJson, type JsonObject } from '../json.js';
 import { Log } from '../log.service.js';
@@ -48,8 +55,20 @@ export class JobsService {
   }
 
   /** Keeps an upload; it is handed to {@link submitUpload}, or to {@link discard} when the rest of the request is wrong. */
-  keep(audio: Readable): Promise<StoredBlob> {
-    return this.blobs.put(audio, { maxBytes: this.settings.maxAudioBytes, prefix: 'audio' });
+  async keep(audio: Readable): Promise<StoredBlob> {
+    const { maxAudioBytes } = this.settings;
+    // The request stays open when the store gives up: ending it would cut the connection before the sender has seen why.
+    const source = Readable.from(audio.iterator({ destroyOnReturn: false }), { objectMode: false });
+    try {
+      return await this.blobs.put(source, { maxBytes: maxAudioBytes, prefix: 'audio' });
+    } catch (error) {
+      if (error instanceof BodyTooLargeError) {
+        throw new BodyTooLargeError(`The audio is larger than HERALD_MAX_AUDIO_BYTES (${String(maxAudioBytes)} bytes)`);
+      }
+      throw audio.readableAborted || audio.errored
+        ? new RequestInvalidError('The audio broke off before its end')
+        : error;
+    }
   }
 
   discard(blob: StoredBlob): Promise<void> {

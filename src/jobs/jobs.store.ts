@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { IsNull, type EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
+import { isDuplicateKey } from '../database/duplicate-key.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
 import { Ids } from '../ids.service.js';
 import type { JsonObject } from '../json.js';
@@ -39,7 +40,17 @@ export class JobsStore {
   ) {}
 
   /** Makes a job that waits to be submitted. @returns undefined when its idempotency key is taken */
-  create(job: NewJob): Promise<JobEntity | undefined> {
+  async create(job: NewJob): Promise<JobEntity | undefined> {
+    try {
+      return await this.insert(job);
+    } catch (error) {
+      // Another replica, or another connection, took the key a moment earlier.
+      if (job.idempotency && isDuplicateKey(error)) return undefined;
+      throw error;
+    }
+  }
+
+  private insert(job: NewJob): Promise<JobEntity | undefined> {
     const now = this.clock.now();
     return this.database.uow.run(async (tx) => {
       const taken = job.idempotency && (await tx.existsBy(JobEntity, { idempotencyKey: job.idempotency.key }));
@@ -96,7 +107,7 @@ export class JobsStore {
   /** A job that was not erased. */
   async find(id: string): Promise<JobEntity | undefined> {
     const job = await this.database.reads.findOneBy(JobEntity, { id });
-    return job && job.deletedAt === null ? job : undefined;
+    return job?.deletedAt === null ? job : undefined;
   }
 
   /** Keeps a job as it is until the end of the transaction. */

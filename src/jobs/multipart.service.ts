@@ -24,7 +24,8 @@ export async function receiveMultipart(
   headers: IncomingHttpHeaders,
   store: { keep(audio: Readable): Promise<StoredBlob>; discard(blob: StoredBlob): Promise<void> },
 ): Promise<ReceivedUpload> {
-  let kept: { blob: Promise<StoredBlob>; contentType: string; name: string | undefined } | undefined;
+  let kept:
+    { file: BusboyFileStream; blob: Promise<StoredBlob>; contentType: string; name: string | undefined } | undefined;
   let request: string | undefined;
   const parser = parserOf(headers);
   const refuse = (message: string): void => {
@@ -45,7 +46,7 @@ export async function receiveMultipart(
       return;
     }
     const blob = store.keep(file);
-    kept = { blob, contentType, name: name === '' ? undefined : name };
+    kept = { file, blob, contentType, name: name === '' ? undefined : name };
     blob.catch((error: unknown) => parser.destroy(error instanceof Error ? error : new Error('keep')));
   });
   parser.on('field', (field: string, value: string, _fieldTruncated: boolean, valueTruncated: boolean) => {
@@ -57,10 +58,13 @@ export async function receiveMultipart(
     refuse('Send two parts: "request" and "audio"');
   });
   try {
-    await pipeline(body, parser);
+    // The request stays open when a part is refused, so that the sender sees why.
+    await pipeline(body.iterator({ destroyOnReturn: false }), parser);
     if (!kept) throw new RequestInvalidError('The part "audio" is missing');
     return { blob: await kept.blob, contentType: kept.contentType, name: kept.name, request };
   } catch (error) {
+    // The parser does not end the part that it was in.
+    kept?.file.destroy();
     await kept?.blob.then((blob) => store.discard(blob)).catch(() => undefined);
     if (error instanceof Error && 'code' in error && 'status' in error) throw error;
     throw new RequestInvalidError('The multipart body is broken', { cause: error });

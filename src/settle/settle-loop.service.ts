@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { CallbackArrivals } from '../callbacks/arrivals.service.js';
 import { CallbacksStore } from '../callbacks/callbacks.store.js';
@@ -12,6 +13,11 @@ import { SettleService } from './settle.service.js';
 
 /** Settled side by side: they wait for the same commit. */
 const BATCH = 8;
+/** More callbacks than this waiting at once are a crowd. */
+const CROWD = 8;
+/** Milliseconds that a batch waits for the crowd to pass, and how often it looks. */
+const PATIENCE = 100;
+const STEP = 5;
 /** On PostgreSQL a callback may have come in through another process. */
 const POLL = { sqlite: 30 * SECOND, postgres: SECOND };
 /** A settle that breaks this often for one callback quarantines it, so that the others go on. */
@@ -35,7 +41,7 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly settler: SettleService,
     private readonly submitter: JobSubmitter,
     private readonly log: Log,
-    arrivals: CallbackArrivals,
+    private readonly arrivals: CallbackArrivals,
   ) {
     arrivals.onArrival(() => {
       // After the acknowledgement has been written: nothing here may make the sender wait.
@@ -59,10 +65,16 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
     for (;;) {
       const ids = await this.callbacks.pending(BATCH);
       if (this.stopping) return 0;
+      await this.letCallbacksFirst();
       const settled = await Promise.all(ids.map((id) => this.settleOne(id)));
       if (settled.includes(false)) return SECOND;
       if (ids.length < BATCH) return POLL[this.settings.database.kind];
     }
+  }
+
+  /** Callbacks that wait for their acknowledgement go first, within reason: what is settled later is settled all the same. */
+  private async letCallbacksFirst(): Promise<void> {
+    for (let waited = 0; waited < PATIENCE && this.arrivals.waiting > CROWD; waited += STEP) await sleep(STEP);
   }
 
   private async settleOne(id: string): Promise<boolean> {

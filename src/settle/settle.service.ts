@@ -33,6 +33,8 @@ interface Prepared {
   /** Id of the job, made here when it has to be adopted. */
   jobId: string;
   decision: Decision | undefined;
+  /** Kept until the transcript is stored. */
+  audioBlob: string | null;
 }
 
 /** The job changed between reading and writing; the settle is made ready again. */
@@ -94,7 +96,7 @@ export class SettleService {
     const adoptedId = callback.jobId === '' ? this.ids.next() : callback.jobId;
     const jobId = job?.id ?? adoptedId;
     const decision = await this.decide(settlement, result, job, jobId);
-    return { callback, result, settlement, jobId, decision };
+    return { callback, result, settlement, jobId, decision, audioBlob: job?.audioBlob ?? null };
   }
 
   private async parse(callback: CallbackEntity): Promise<CallbackResult> {
@@ -192,7 +194,9 @@ export class SettleService {
   }
 
   /** What follows the commit: files that nobody needs any more, and the telling. */
-  private async finish({ callback, settlement, jobId }: Prepared, settled: Settled, started: number): Promise<void> {
+  private async finish(prepared: Prepared, settled: Settled, started: number): Promise<void> {
+    const { callback, settlement, jobId, audioBlob } = prepared;
+    if (settlement.kind === 'complete' && audioBlob !== null) await this.blobs.delete(audioBlob);
     if (settlement.kind === 'erase') {
       if (callback.blobKey !== null) await this.blobs.delete(callback.blobKey);
       await this.database.uow.forget();

@@ -56,7 +56,7 @@ export class TestServer {
 
   /** Ends it as an operator would, and keeps its data. @returns the exit code */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode !== null) return this.child.exitCode;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
     const ended = new Promise<number | null>((resolve) => this.child.once('exit', resolve));
     this.child.kill(signal);
     return ended;
@@ -162,7 +162,8 @@ async function launch(url: string, env: Record<string, string>, output: string[]
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
   const deadline = Date.now() + 20_000;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`Herald ended with ${String(child.exitCode)}: ${output.join('')}`);
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`Herald ended with ${String(child.exitCode)}: ${output.join('')}`);
     const ready = await fetch(`${url}/readyz`).then(
       (response) => response.ok,
       () => false,
