@@ -48,7 +48,7 @@ for (let waited = 0; waited < DRAIN_SECONDS; waited++) {
     settled: value('herald_settles_total'),
     delivered: value('herald_deliveries_total'),
   };
-  if (counts.delivered >= result['2xx'] && counts.settled >= counts.stored) break;
+  if (counts.delivered >= counts.stored && counts.stored >= result['2xx']) break;
   await sleep(1_000);
 }
 const drained = (performance.now() - settled) / 1_000;
@@ -64,7 +64,9 @@ console.log(`ack: median ${result.latency.p50} ms, p99 ${result.latency.p99} ms`
 console.log(
   `rows stored ${counts.stored}, settled ${counts.settled}, deliveries sent ${counts.delivered}; drained ${drained.toFixed(0)} s after the last answer`,
 );
-console.log(`lost: ${result['2xx'] - Math.min(counts.stored, counts.settled, counts.delivered)}`);
+console.log(
+  `acknowledged and lost: ${Math.max(0, result['2xx'] - Math.min(counts.stored, counts.settled, counts.delivered))}`,
+);
 console.log(
   `health over all of it: median ${quantile(health, 0.5).toFixed(1)} ms, max ${health.at(-1).toFixed(1)} ms; RSS after the load ${peak.toFixed(0)} MB`,
 );

@@ -44,6 +44,7 @@ export class CallbackInbox {
   private waiting: Entry[] = [];
   private waitingBytes = 0;
   private writing = false;
+  private committing = 0;
   private readonly insert: string;
 
   constructor(
@@ -63,6 +64,11 @@ export class CallbackInbox {
     );
   }
 
+  /** Callbacks that wait for their commit. */
+  get depth(): number {
+    return this.waiting.length + this.committing;
+  }
+
   /** @throws StorageUnavailableError when it cannot be stored; nothing was acknowledged */
   append(callback: IncomingCallback): Promise<AppendedCallback> {
     if (this.waitingBytes > WAITING_BYTES) {
@@ -71,14 +77,24 @@ export class CallbackInbox {
     return new Promise((resolve, reject) => {
       this.waiting.push({ callback, resolve, reject });
       this.waitingBytes += callback.body?.length ?? 0;
-      if (!this.writing) void this.write();
+      this.schedule();
     });
   }
 
-  private async write(): Promise<void> {
+  /**
+   * The driver is synchronous: nothing arrives during a commit. So the write waits until every request that is ready to be read
+   * has been read, and takes them together.
+   */
+  private schedule(): void {
+    if (this.writing) return;
     this.writing = true;
+    setImmediate(() => void this.write());
+  }
+
+  private async write(): Promise<void> {
     while (this.waiting.length > 0) {
       const batch = this.nextBatch();
+      this.committing = batch.length;
       try {
         const appended = await this.database.uow.run((tx) => this.insertAll(tx, batch), { urgent: true });
         batch.forEach((entry, index) => {
@@ -91,6 +107,7 @@ export class CallbackInbox {
         for (const entry of batch) entry.reject(refusal);
       }
     }
+    this.committing = 0;
     this.writing = false;
   }
 

@@ -34,10 +34,13 @@ import { HookController } from './hook.controller.js';
     {
       provide: CallbackInbox,
       inject: [Database, Ids, Clock, Log, CallbackArrivals],
-      useFactory: (database: Database, ids: Ids, clock: Clock, log: Log, arrivals: CallbackArrivals) =>
-        new CallbackInbox(database, ids, clock, log, () => {
+      useFactory: (database: Database, ids: Ids, clock: Clock, log: Log, arrivals: CallbackArrivals) => {
+        const inbox = new CallbackInbox(database, ids, clock, log, () => {
           arrivals.tell();
-        }),
+        });
+        arrivals.measure(() => inbox.depth);
+        return inbox;
+      },
     },
   ],
   exports: [CallbackArrivals, CallbacksStore, RAW_BODIES],

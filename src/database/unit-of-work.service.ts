@@ -9,8 +9,8 @@ interface Turn {
   error?: unknown;
 }
 
-/** So many share one commit at the most: none waits for long behind others. */
-const GROUP = 64;
+/** So many share one commit at the most: an urgent one that comes meanwhile waits for all of them. */
+const GROUP = 16;
 
 /**
  * The one opener of transactions. On SQLite TypeORM has a single connection, and transactions that overlap in time nest into
@@ -48,7 +48,7 @@ export class UnitOfWork {
         reject,
       };
       (options.urgent ? this.urgent : this.waiting).push(turn);
-      if (!this.running) void this.drain();
+      this.schedule(options.urgent === true);
     });
   }
 
@@ -63,21 +63,33 @@ export class UnitOfWork {
           .then(() => undefined)
           .then(resolve, reject),
       );
-      if (!this.running) void this.drain();
+      this.schedule(false);
     });
   }
 
+  /** The driver is synchronous, so a commit waits for what comes in the same turn of the event loop; an urgent one does not. */
+  private schedule(now: boolean): void {
+    if (this.running) return;
+    if (now) void this.drain();
+    else setImmediate(() => this.running || void this.drain());
+  }
+
+  /** Awaits nothing but work: between the look that finds nothing and the end, nothing can come in unseen. */
   private async drain(): Promise<void> {
     this.running = true;
     for (;;) {
-      const group = [...this.urgent.splice(0, GROUP)];
-      group.push(...this.waiting.splice(0, GROUP - group.length));
-      if (group.length > 0) await this.commit(group);
       const between = this.between.shift();
-      await between?.();
-      if (group.length === 0 && !between) break;
+      const group = this.nextGroup();
+      if (!between && group.length === 0) break;
+      if (group.length > 0) await this.commit(group);
+      if (between) await between();
     }
     this.running = false;
+  }
+
+  /** Urgent ones by themselves, so that they wait for nobody else's statements. */
+  private nextGroup(): Turn[] {
+    return this.urgent.length > 0 ? this.urgent.splice(0, GROUP) : this.waiting.splice(0, GROUP);
   }
 
   private async commit(group: Turn[]): Promise<void> {

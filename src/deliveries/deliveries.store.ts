@@ -103,6 +103,17 @@ export class DeliveriesStore {
     return claimed.sort((a, b) => a.due_at - b.due_at || (a.id < b.id ? -1 : 1)).map((row) => row.id);
   }
 
+  /** Whether a claim is worth a transaction. */
+  async dueNow(): Promise<{ queued: boolean; unknown: boolean }> {
+    const now = this.clock.now();
+    const due = await this.database.read<{ state: string }>(
+      `select distinct state from deliveries where state in ('queued', 'unknown') and due_at <= ?`,
+      [now],
+    );
+    const states = due.map(({ state }) => state);
+    return { queued: states.includes('queued'), unknown: states.includes('unknown') };
+  }
+
   /** Epoch milliseconds of the next queued delivery or look-up, if there is one. */
   async nextDue(): Promise<number | undefined> {
     const [row] = await this.database.read<{ next: number | null }>(

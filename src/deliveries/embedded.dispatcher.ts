@@ -58,19 +58,26 @@ export class EmbeddedDispatcher implements DeliveryDispatcher {
 
   private async fill(): Promise<number> {
     if (performance.now() - this.rescuedAt > RESCUE_EVERY) await this.rescue(false);
-    let free = PARALLEL - this.inHand.size;
-    while (free > 0) {
-      const due = await this.deliveries.claim(this.owner, free, LEASE);
-      for (const id of due) this.hold(this.service.deliver(id, this.owner, this.stopping.signal));
-      const unknown = due.length < free ? await this.deliveries.claimUnknown(this.owner, free - due.length, LEASE) : [];
-      for (const id of unknown) this.hold(this.service.lookUp(id, this.owner));
-      if (due.length + unknown.length < free) break;
-      free = PARALLEL - this.inHand.size;
-    }
-    // With all hands full, the next one that becomes free wakes us.
-    if (this.inHand.size >= PARALLEL) return this.pollMs;
+    // Several at a time: their claims and outcomes share commits.
+    if (this.inHand.size <= PARALLEL / 2) await this.take(PARALLEL - this.inHand.size);
+    // With hands full, the next one that becomes free wakes us.
+    if (this.inHand.size > PARALLEL / 2) return this.pollMs;
     const next = await this.deliveries.nextDue();
     return next === undefined ? this.pollMs : Math.min(this.pollMs, Math.max(0, next - this.clock.now()));
+  }
+
+  private async take(free: number): Promise<void> {
+    const { queued, unknown } = await this.deliveries.dueNow();
+    if (queued) {
+      for (const id of await this.deliveries.claim(this.owner, free, LEASE)) {
+        this.hold(this.service.deliver(id, this.owner, this.stopping.signal));
+      }
+    }
+    if (unknown) {
+      for (const id of await this.deliveries.claimUnknown(this.owner, PARALLEL, LEASE)) {
+        this.hold(this.service.lookUp(id, this.owner));
+      }
+    }
   }
 
   private hold(work: Promise<unknown>): void {

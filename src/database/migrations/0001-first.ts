@@ -22,6 +22,8 @@ export class First1700000000001 implements MigrationInterface {
       'create index jobs_due on jobs (state, next_attempt_at)',
       'create index jobs_created on jobs (created_at)',
       'create index jobs_request_id on jobs (request_id)',
+      // One job for a request that somebody else submitted, however many callbacks of it are settled at a time.
+      `create unique index jobs_adopted_request on jobs (request_id) where origin = 'external' and request_id <> ''`,
 
       `create table callbacks (
         id ${id}, job_id ${text} not null, dedupe_key ${text} not null, state ${text} not null, reason ${text},
