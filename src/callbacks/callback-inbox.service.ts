@@ -146,7 +146,7 @@ export class CallbackInbox {
         ],
         true,
       );
-      const [row] = (result.records ?? []) as { id: string; repeats: number }[];
+      const [row] = result.records as { id: string; repeats: number }[];
       if (!row) throw new Error('The inbox insert returned no row');
       appended.push({ id: row.id, repeated: row.repeats > 0 });
     }

@@ -53,7 +53,7 @@ export class Database {
     const runner = source.createQueryRunner();
     try {
       const result = await runner.query(this.dialect.bind(statement), parameters, true);
-      return (result.records ?? []) as T[];
+      return result.records as T[];
     } finally {
       // SQLite has one shared runner, which must not be released.
       if (this.dialect.concurrentWriters) await runner.release();

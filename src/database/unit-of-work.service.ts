@@ -127,7 +127,7 @@ async function inSavepoint(tx: EntityManager, turn: Turn): Promise<void> {
 /** Rows of a raw statement, in the same shape on both drivers (`query()` alone differs for UPDATE … RETURNING). */
 export async function rows<T>(tx: EntityManager, statement: string, parameters: unknown[]): Promise<T[]> {
   const result = await queryRunnerOf(tx).query(statement, parameters, true);
-  return (result.records ?? []) as T[];
+  return result.records as T[];
 }
 
 /** Number of rows that a raw statement changed. */

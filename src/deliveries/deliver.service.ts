@@ -70,9 +70,8 @@ export class DeliverService {
       outcome = await this.send(requireChannel(channel), message, delivery, attempt, signal);
     } catch (error) {
       // Rendering failed, or there is no such channel: the vendor has seen nothing.
-      const kept = delivery.message === null ? null : delivery.message;
       attempt ??= await this.deliveries.startAttempt(id, owner, {
-        message: kept,
+        message: delivery.message,
         templateVersion: delivery.templateVersion,
       });
       if (attempt === undefined) return 'lost';

@@ -29,7 +29,7 @@ export const RetryOne = z
 /** At least one filter: retrying everything by an empty body is never meant. */
 export const RetryMany = z
   .strictObject({ ...filter, dryRun: z.boolean().default(false) })
-  .refine((body) => Object.entries(body).some(([name, value]) => name !== 'dryRun' && value !== undefined), {
+  .refine((body) => Object.keys(body).some((name) => name !== 'dryRun'), {
     error: 'name at least one filter (jobId, ruleId, state, channel, kind, recipient, from, to)',
   });
 export type RetryMany = z.infer<typeof RetryMany>;

@@ -9,7 +9,7 @@ import { DeliveryEntity } from './delivery.entity.js';
  */
 export async function settleReport(tx: EntityManager, id: string, now: number): Promise<void> {
   const delivery = await tx.findOneBy(DeliveryEntity, { id });
-  if (!delivery || delivery.reportStatus === null || !['sent', 'unknown'].includes(delivery.state)) return;
+  if (delivery?.reportStatus == null || !['sent', 'unknown'].includes(delivery.state)) return;
   const [, code] = delivery.reportStatus.split(':');
   const sent = { sentAt: delivery.sentAt ?? now, dueAt: NEVER, leaseOwner: null, leaseUntil: null, updatedAt: now };
   switch (statusOf(delivery.reportStatus)) {

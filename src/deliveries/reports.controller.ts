@@ -10,9 +10,9 @@ import { EventBus } from '../event-bus.service.js';
 import { Public } from '../http/api-key.guard.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
+import { DeliveryId } from './deliveries.schema.js';
 import { ReportsStore } from './reports.store.js';
 
-const DeliveryParam = z.uuid();
 /** Twilio adds parameters without notice, and all of them are signed: nothing is stripped or trimmed before the check. */
 const Form = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
@@ -32,7 +32,7 @@ export class ReportsController {
   @Post(':deliveryId')
   @HttpCode(204)
   async report(
-    @Param('deliveryId', { schema: DeliveryParam }) deliveryId: string,
+    @Param('deliveryId', { schema: DeliveryId }) deliveryId: string,
     @Body({ schema: Form }) form: z.infer<typeof Form>,
     @Req() request: FastifyRequest,
   ): Promise<void> {

@@ -63,7 +63,8 @@ describe('the main job', () => {
     const { id } = await upload({ client: 'acme', email: 'dana@clinic.example', phone: '+14155552671' });
     const job = await server.until<JobBody, JobBody>(
       `/v1/jobs/${id}`,
-      (body) => body.deliveries.length === 2 && body.deliveries.every(({ state }) => /sent|delivered/.test(state)) && body,
+      (body) =>
+        body.deliveries.length === 2 && body.deliveries.every(({ state }) => /sent|delivered/.test(state)) && body,
     );
     expect(job).toMatchObject({ state: 'completed', transcriptId: id, callbacks: [{ state: 'settled' }] });
 
@@ -90,7 +91,7 @@ describe('the main job', () => {
     });
     await server.until<{ state: string }, boolean>(`/v1/deliveries/${sms}`, ({ state }) => state === 'delivered');
 
-    const page = await fetch(shown.body.message.text.match(/http\S+$/)?.[0] ?? '');
+    const page = await fetch(/http\S+$/.exec(shown.body.message.text)?.[0] ?? '');
     expect(page.status).toBe(200);
     expect(await page.text()).toContain('refund');
   });
@@ -99,7 +100,9 @@ describe('the main job', () => {
     const rule = {
       name: 'refund-risk',
       when: "speech.by('1').says('refund') && transcript.duration > 30",
-      actions: [{ channel: 'email', to: ['{{job.tags.manager}}'], template: 'transcript-ready', attach: ['vtt', 'txt'] }],
+      actions: [
+        { channel: 'email', to: ['{{job.tags.manager}}'], template: 'transcript-ready', attach: ['vtt', 'txt'] },
+      ],
     };
     expect((await server.api('POST', '/v1/rules', rule)).status).toBe(201);
     const { id } = await upload({ manager: 'lead@clinic.example' });
@@ -109,7 +112,11 @@ describe('the main job', () => {
     );
     const evaluation = job.evaluations.find(({ ruleName }) => ruleName === 'refund-risk');
     expect(evaluation?.matched).toBe(true);
-    expect(evaluation?.matches[0]).toMatchObject({ text: expect.stringMatching(/refund/i), speaker: '1', start: expect.any(Number) });
+    expect(evaluation?.matches[0]).toMatchObject({
+      text: expect.stringMatching(/refund/i),
+      speaker: '1',
+      start: expect.any(Number),
+    });
     const mail = smtp.mails.find(({ to }) => JSON.stringify(to).includes('lead@clinic.example'));
     expect(mail?.attachments.map(({ filename }) => filename).sort()).toEqual(['transcript.txt', 'transcript.vtt']);
   });
