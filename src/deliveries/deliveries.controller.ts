@@ -1,9 +1,19 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ConflictError, NotFoundError } from '../errors.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
+import { pageOf } from '../http/openapi.js';
 import { toPage, type Page } from '../http/page.js';
 import type { z } from 'zod';
-import { DeliveryId, ListDeliveries, RetryMany, RetryOne } from './deliveries.schema.js';
+import {
+  DeliveryId,
+  ListDeliveries,
+  RetryMany,
+  RetryOne,
+  shownDelivery,
+  shownRetry,
+  shownSummary,
+} from './deliveries.schema.js';
 import { DeliveriesQueryStore } from './deliveries.query.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
@@ -14,6 +24,7 @@ type DeliveryView = ReturnType<typeof deliveryView>;
 type DeliverySummary = ReturnType<typeof deliverySummary>;
 
 /** Deliveries hold addresses and words: `admin` to change, `jobs:read` to look. */
+@ApiTags('deliveries')
 @Controller('v1/deliveries')
 @RequireScope('jobs:read')
 export class DeliveriesController {
@@ -24,17 +35,23 @@ export class DeliveriesController {
   ) {}
 
   @Get()
+  @ApiOperation({ summary: 'List deliveries, newest first' })
+  @ApiOkResponse({ standardSchema: pageOf(shownSummary) })
   async list(@Query({ schema: ListDeliveries }) query: ListDeliveries): Promise<Page<DeliverySummary>> {
     const { limit, cursor, ...filter } = query;
     return toPage(await this.queries.list(filter, { limit, cursor }), limit, deliverySummary);
   }
 
   @Get(':id')
+  @ApiOperation({ summary: 'Read a delivery with its attempts and the message as rendered' })
+  @ApiOkResponse({ standardSchema: shownDelivery })
   async show(@Param('id', { schema: DeliveryId }) id: string): Promise<DeliveryView> {
     return deliveryView(await this.find(id), await this.deliveries.attempts(id));
   }
 
   @Post('retry')
+  @ApiOperation({ summary: 'Put back all dead, cancelled, suppressed or held deliveries that fit a filter' })
+  @ApiOkResponse({ standardSchema: shownRetry })
   @HttpCode(200)
   @RequireScope('admin')
   async retryMany(
@@ -49,6 +66,8 @@ export class DeliveriesController {
   }
 
   @Post(':id/retry')
+  @ApiOperation({ summary: 'Put a delivery back; its message is rendered anew' })
+  @ApiOkResponse({ standardSchema: shownDelivery })
   @HttpCode(200)
   @RequireScope('admin')
   async retry(
@@ -69,6 +88,8 @@ export class DeliveriesController {
   }
 
   @Post(':id/cancel')
+  @ApiOperation({ summary: 'Cancel a delivery that was not sent' })
+  @ApiOkResponse({ standardSchema: shownDelivery })
   @HttpCode(200)
   @RequireScope('admin')
   async cancel(@Param('id', { schema: DeliveryId }) id: string, @Actor() actor: Principal): Promise<DeliveryView> {

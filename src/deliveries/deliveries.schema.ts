@@ -24,14 +24,80 @@ export const RetryOne = z
     /** Needed for a delivery that may have been sent already. */
     mayDuplicate: z.boolean().default(false),
   })
-  .default({ mayDuplicate: false });
+  .default({ mayDuplicate: false })
+  .meta({ examples: [{ mayDuplicate: true }] });
 
 /** At least one filter: retrying everything by an empty body is never meant. */
 export const RetryMany = z
   .strictObject({ ...filter, dryRun: z.boolean().default(false) })
   .refine((body) => Object.keys(body).some((name) => name !== 'dryRun'), {
     error: 'name at least one filter (jobId, ruleId, state, channel, kind, recipient, from, to)',
-  });
+  })
+  .meta({ examples: [{ state: 'dead', channel: 'email', dryRun: true }] });
 export type RetryMany = z.infer<typeof RetryMany>;
 
 export const DeliveryId = z.uuid();
+
+const at = z.iso.datetime().nullable();
+
+/** For the documentation; the shapes are made by delivery-view.ts. */
+export const shownSummary = z.object({
+  id: z.uuid(),
+  jobId: z.uuid(),
+  on: z.string(),
+  ruleId: z.uuid(),
+  ruleName: z.string(),
+  ruleVersion: z.number().int(),
+  action: z.number().int(),
+  channel: z.string(),
+  to: z.string(),
+  template: z.string(),
+  state: z.enum(DELIVERY_STATES),
+  reason: z.string().nullable(),
+  dueAt: at,
+  createdAt: at,
+  sentAt: at,
+  deliveredAt: at,
+  providerMessageId: z.string().nullable(),
+});
+
+export const shownDelivery = shownSummary.extend({
+  attempts: z.array(
+    z.object({
+      number: z.number().int(),
+      startedAt: at,
+      endedAt: at,
+      outcome: z.string().nullable(),
+      code: z.string().nullable(),
+      error: z.string().nullable(),
+    }),
+  ),
+  message: z
+    .union([
+      z.object({
+        kind: z.literal('email'),
+        subject: z.string(),
+        text: z.string(),
+        html: z.string(),
+        attachments: z.array(z.string()),
+      }),
+      z.object({
+        kind: z.literal('sms'),
+        text: z.string(),
+        segments: z.number().int(),
+        encoding: z.enum(['GSM-7', 'UCS-2']),
+      }),
+    ])
+    .nullable(),
+  matches: z.array(
+    z.object({
+      text: z.string(),
+      speaker: z.string().optional(),
+      channel: z.number().int(),
+      start: z.number(),
+      end: z.number(),
+    }),
+  ),
+});
+
+export const shownRetry = z.object({ dryRun: z.boolean(), count: z.number().int() });

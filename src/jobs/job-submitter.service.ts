@@ -20,6 +20,8 @@ import { JobsStore } from './jobs.store.js';
 export type SettleRefused = (job: JobEntity, failure: Failure, owner: string) => Promise<boolean>;
 
 const LEASE = 2 * MINUTE;
+/** On PostgreSQL another process may have taken the job in. */
+const POLL = { sqlite: MINUTE, postgres: SECOND };
 /** Uploads at once: each takes a connection and disk reads, not memory. */
 const PARALLEL = 8;
 
@@ -64,7 +66,7 @@ export class JobSubmitter implements OnApplicationBootstrap, BeforeApplicationSh
 
   async onApplicationBootstrap(): Promise<void> {
     if (!this.settleRefused) throw new Error('JobSubmitter needs onRefused: import SettleModule');
-    if (!this.provider.configured) return;
+    if (!this.provider.configured || this.settings.role === 'api') return;
     if (this.settings.database.kind === 'sqlite') await this.jobs.releaseAll();
     this.wakeup.start();
   }
@@ -94,7 +96,8 @@ export class JobSubmitter implements OnApplicationBootstrap, BeforeApplicationSh
       this.inHand.add(work);
     }
     const next = await this.jobs.nextPending();
-    return next === undefined ? MINUTE : Math.min(MINUTE, Math.max(0, next - this.clock.now()));
+    const poll = POLL[this.settings.database.kind];
+    return next === undefined ? poll : Math.min(poll, Math.max(0, next - this.clock.now()));
   }
 
   private async submit(job: JobEntity): Promise<void> {

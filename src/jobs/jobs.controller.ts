@@ -1,5 +1,13 @@
 import type { Readable } from 'node:stream';
 import { Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { NotFoundError, RequestInvalidError, UnsupportedMediaTypeError } from '../errors.js';
@@ -11,6 +19,7 @@ import type { JobEntity } from './job.entity.js';
 import { JobErasureStore } from './job-erasure.store.js';
 import { JobTimelineStore, type JobTimeline } from './job-timeline.store.js';
 import { jobView } from './job-view.js';
+import { JOB_PAGE, ONE_JOB, SUBMIT_BODY, SUBMITTED } from './jobs.docs.js';
 import { IdempotencyKey, ListJobs, SubmitUpload, SubmitUrl, TAG_NAME } from './jobs.schema.js';
 import { JobsService, type Submitted } from './jobs.service.js';
 import { JobsStore } from './jobs.store.js';
@@ -24,6 +33,7 @@ type AnyQuery = z.infer<typeof AnyQuery>;
 
 type JobView = ReturnType<typeof jobView>;
 
+@ApiTags('jobs')
 @Controller('v1/jobs')
 @RequireScope('jobs:read')
 export class JobsController {
@@ -36,6 +46,12 @@ export class JobsController {
 
   /** One route, three forms: JSON with a URL, raw audio, multipart. */
   @Post()
+  @ApiOperation({
+    summary: 'Submit audio: a URL in JSON, the raw bytes, or a multipart upload',
+    requestBody: SUBMIT_BODY,
+  })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'The same key and request give the same job' })
+  @ApiAcceptedResponse(SUBMITTED)
   @HttpCode(202)
   @RequireScope('jobs:write')
   async submit(
@@ -53,6 +69,8 @@ export class JobsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List jobs; tags filter as tag.NAME=value' })
+  @ApiOkResponse(JOB_PAGE)
   async list(@Query({ schema: ListJobs }) query: z.infer<typeof ListJobs>): Promise<Page<JobView>> {
     const { limit, cursor, state, origin, from, to, ...rest } = query;
     const filter = {
@@ -68,6 +86,8 @@ export class JobsController {
   }
 
   @Get(':id')
+  @ApiOperation({ summary: 'Read a job with its callbacks, evaluations and deliveries' })
+  @ApiOkResponse(ONE_JOB)
   async show(@Param('id', { schema: JobId }) id: string): Promise<JobView & JobTimeline> {
     for (;;) {
       const job = await this.find(id);
@@ -79,6 +99,8 @@ export class JobsController {
   }
 
   @Post(':id/resubmit')
+  @ApiOperation({ summary: 'Submit a failed, overdue or silent job again, as long as its audio is there' })
+  @ApiAcceptedResponse(SUBMITTED)
   @HttpCode(202)
   @RequireScope('jobs:write')
   async resubmit(@Param('id', { schema: JobId }) id: string): Promise<JobView> {
@@ -86,6 +108,8 @@ export class JobsController {
   }
 
   @Delete(':id')
+  @ApiOperation({ summary: 'Erase a job: audio, callbacks, transcript, evaluations, deliveries' })
+  @ApiNoContentResponse()
   @HttpCode(204)
   @RequireScope('jobs:write')
   async erase(@Param('id', { schema: JobId }) id: string, @Actor() actor: Principal): Promise<void> {

@@ -256,6 +256,15 @@ export class JobsStore {
       .getMany();
   }
 
+  /** Ids of jobs that were settled before then and are not erased, oldest first. */
+  async settledBefore(before: number, limit: number): Promise<string[]> {
+    const found = await this.database.read<{ id: string }>(
+      'select id from jobs where settled_at < ? and deleted_at is null order by settled_at limit ?',
+      [before, limit],
+    );
+    return found.map(({ id }) => id);
+  }
+
   /**
    * Puts a job that came to nothing back to be submitted. Its callbacks so far no longer count as the same as new ones.
    * @returns false when its state allows it no more

@@ -273,7 +273,7 @@ describe.each(await databases())('jobs on %s', (kind) => {
       const small = await Stage.start(kind, { env: { HERALD_MAX_AUDIO_BYTES: '1MiB' } });
       const before = await audioBlobs();
       try {
-        const post = (route: string, headers: Record<string, string>, body: BodyInit) =>
+        const post = (route: string, headers: Record<string, string>, body: NonNullable<RequestInit['body']>) =>
           small.server.api<Problem>('POST', route, undefined, { body, headers });
         const large = Buffer.alloc(40 * MIB);
         const raw = await post('/v1/jobs', { 'content-type': 'audio/wav' }, large);
@@ -286,7 +286,7 @@ describe.each(await databases())('jobs on %s', (kind) => {
         ] as const) {
           const form = new FormData();
           form.append(name, new Blob([large], { type: 'audio/wav' }), 'a.wav');
-          const answer = await post('/v1/jobs', {}, form as BodyInit);
+          const answer = await post('/v1/jobs', {}, form as NonNullable<RequestInit['body']>);
           expect([name, answer.status]).toEqual([name, status]);
         }
         expect(await readdir(path.join(small.server.dataDir, 'blobs'))).toEqual([]);
