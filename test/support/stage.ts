@@ -59,6 +59,8 @@ export class Stage {
     readonly deepgram: DeepgramStandIn,
     readonly smtp: SmtpStandIn,
     readonly twilio: TwilioStandIn,
+    /** Of the mail stand-in, without credentials. */
+    readonly smtpUrl: string,
     private readonly database: FreshDatabase | undefined,
   ) {}
 
@@ -67,10 +69,11 @@ export class Stage {
     const deepgram = new DeepgramStandIn(options.deepgram);
     const smtp = new SmtpStandIn(options.smtp);
     const twilio = new TwilioStandIn(options.twilio);
+    const smtpUrl = await smtp.start();
     const env = {
       DEEPGRAM_API_KEY: 'deepgram-key-of-the-tests',
       DEEPGRAM_BASE_URL: await deepgram.start(),
-      SMTP_URL: await smtp.start(),
+      SMTP_URL: smtpUrl,
       MAIL_FROM: 'Herald <herald@clinic.example>',
       TWILIO_ACCOUNT_SID: twilio.accountSid,
       TWILIO_AUTH_TOKEN: twilio.authToken,
@@ -79,7 +82,7 @@ export class Stage {
       ...(database ? { DATABASE_URL: database.url } : {}),
       ...options.env,
     };
-    return new Stage(kind, await TestServer.start(env), deepgram, smtp, twilio, database);
+    return new Stage(kind, await TestServer.start(env), deepgram, smtp, twilio, smtpUrl, database);
   }
 
   async stop(): Promise<void> {
