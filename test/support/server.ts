@@ -75,7 +75,7 @@ export class TestServer {
   }
 
   /** A request with the admin key; JSON both ways unless `init` says otherwise. */
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what the caller expects of the answer
+   
   async api<T = Record<string, unknown>>(
     method: string,
     route: string,
