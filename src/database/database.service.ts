@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
-import type { DataSource, EntityManager } from 'typeorm';
+import { MigrationExecutor, type DataSource, type EntityManager } from 'typeorm';
 import { ConfigError } from '../errors.js';
-import { readSource, writeSource, type DatabaseSettings } from './data-source.js';
+import { isObject } from '../json.js';
+import { migrations, readSource, writeSource, type DatabaseSettings } from './data-source.js';
 import type { Dialect } from './dialect.js';
 import { dialectOf } from './source.dialect.js';
 import { rows, UnitOfWork } from './unit-of-work.service.js';
@@ -23,9 +24,10 @@ export class Database {
    * @throws ConfigError with the reason when the database cannot be used
    */
   static async open(settings: DatabaseSettings): Promise<Database> {
-    const fileLock = settings.kind === 'sqlite' ? lockFile(settings.file) : undefined;
     const writes = writeSource(settings);
+    let fileLock: BetterSqlite3.Database | undefined;
     try {
+      if (settings.kind === 'sqlite') fileLock = lockFile(settings.file);
       await writes.initialize();
       const dialect = dialectOf(writes);
       await migrate(writes, settings);
@@ -85,6 +87,7 @@ function lockFile(file: string): BetterSqlite3.Database {
     return lock;
   } catch (error) {
     lock.close();
+    if (!isObject(error) || error.code !== 'SQLITE_BUSY') throw error;
     throw new ConfigError(
       `Another Herald is running on ${file}. Stop it first, or give this one another HERALD_DATA_DIR. ` +
         'Several processes need PostgreSQL (DATABASE_URL).',
@@ -95,6 +98,7 @@ function lockFile(file: string): BetterSqlite3.Database {
 
 async function migrate(source: DataSource, settings: DatabaseSettings): Promise<void> {
   if (settings.kind === 'sqlite') {
+    await requireKnownMigrations(source);
     await source.runMigrations();
     return;
   }
@@ -102,11 +106,25 @@ async function migrate(source: DataSource, settings: DatabaseSettings): Promise<
   try {
     // Replicas that start together migrate one after the other.
     await runner.query('select pg_advisory_lock(4737215)');
+    await requireKnownMigrations(source);
     await source.runMigrations();
   } finally {
     await runner.query('select pg_advisory_unlock(4737215)');
     await runner.release();
   }
+}
+
+/** Refuses a database that a newer Herald has migrated: what this one would write to it, and lose of it, nobody knows. */
+async function requireKnownMigrations(source: DataSource): Promise<void> {
+  const known = migrations.map(({ name }) => name);
+  const unknown = (await new MigrationExecutor(source).getExecutedMigrations()).find(
+    ({ name }) => !known.includes(name),
+  );
+  if (unknown)
+    throw new ConfigError(
+      `The database was made by a newer version of Herald (this one does not know its migration ${unknown.name}). ` +
+        'Start that version again, or restore a backup from before the upgrade.',
+    );
 }
 
 /** Refuses to run when a commit would be acknowledged before it is on disk. */

@@ -95,12 +95,14 @@ export class UnitOfWork {
   private async commit(group: Turn[]): Promise<void> {
     const [only] = group;
     try {
+      await this.leaveDeadTransaction();
       await this.source.transaction(async (tx) => {
         if (group.length === 1) await only?.run(tx);
         else for (const turn of group) await inSavepoint(tx, turn);
       });
     } catch (error) {
       // Nothing of the group was committed.
+      await this.endTransaction();
       for (const turn of group) turn.reject(turn.error ?? error);
       return;
     }
@@ -108,6 +110,18 @@ export class UnitOfWork {
       if ('error' in turn) turn.reject(turn.error);
       else turn.committed();
     }
+  }
+
+  /**
+   * A full disk ends a transaction by itself. TypeORM's ROLLBACK then fails, and it would open every later transaction as a
+   * savepoint of the one that is gone: its runs would resolve without a commit.
+   */
+  private async leaveDeadTransaction(): Promise<void> {
+    const runner = this.source.createQueryRunner();
+    if (!runner.isTransactionActive) return;
+    // Gives the ROLLBACK something to end; fails when there is something.
+    await runner.query('begin').catch(() => undefined);
+    await runner.rollbackTransaction();
   }
 }
 
