@@ -102,7 +102,6 @@ export class UnitOfWork {
       });
     } catch (error) {
       // Nothing of the group was committed.
-      await this.endTransaction();
       for (const turn of group) turn.reject(turn.error ?? error);
       return;
     }
