@@ -11,6 +11,9 @@ export async function serve(env: Record<string, string | undefined>): Promise<Ru
     const settings = parseEnv(env);
     const log = new Log(settings.logLevel);
     const herald = await startHerald(settings, log);
+    // Here and not where the application is made: in the demo, or in a program that embeds Herald, signals are somebody else's.
+    // With an exit of its own, because a process that ends by the signal does not end with 0.
+    herald.app.enableShutdownHooks([], { useProcessExit: true });
     log.info('herald.started', {
       url: herald.url,
       ms: Math.round(performance.now() - started),

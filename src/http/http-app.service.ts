@@ -77,7 +77,6 @@ export async function configureHttpApp(app: NestFastifyApplication): Promise<voi
     referrerPolicy: { policy: 'no-referrer' },
     frameguard: { action: 'deny' },
   });
-  app.enableShutdownHooks([], { useProcessExit: true });
 }
 
 function newRequestId(): string {

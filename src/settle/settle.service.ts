@@ -40,6 +40,9 @@ interface Prepared {
 /** The job changed between reading and writing; the settle is made ready again. */
 class StandingChangedError extends Error {}
 
+/** How often a settle that was overtaken is made ready again. */
+const ATTEMPTS = 5;
+
 /** What one settle did, for the log and for those who wait. */
 export interface Settled {
   callbackId: string;
@@ -72,7 +75,7 @@ export class SettleService {
   /** Settles one callback; undefined when another has settled it. */
   async settle(callbackId: string): Promise<Settled | undefined> {
     const started = performance.now();
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       const callback = await this.callbacks.find(callbackId);
       if (callback?.state !== 'pending') return undefined;
       const prepared = await this.prepare(callback);
@@ -84,7 +87,8 @@ export class SettleService {
         return settled;
       } catch (error) {
         // Another callback of the same job was a moment earlier: what that means is decided anew.
-        if (!(error instanceof StandingChangedError) && !isDuplicateKey(error)) throw error;
+        const overtaken = error instanceof StandingChangedError || isDuplicateKey(error);
+        if (!overtaken || attempt === ATTEMPTS) throw error;
       }
     }
   }
