@@ -47,8 +47,8 @@ function greet({ url, adminKey, settings, secretMade }: RunningHerald): void {
 function reasonOf(error: unknown): string {
   if (error instanceof HeraldError) {
     const details = error.errors
-      .map(({ pointer, message }) => `  ${pointer}: ${message}`)
-      .filter((line) => !error.message.includes(line.trim()));
+      .filter(({ message }) => !error.message.includes(message))
+      .map(({ pointer, message }) => `  ${pointer}: ${message}`);
     return ['Herald cannot start.', error.message, ...details].join('\n');
   }
   const { error: name, errorCode } = errorFields(error);
