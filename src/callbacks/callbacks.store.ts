@@ -1,4 +1,5 @@
-import { gunzipSync, brotliDecompressSync, inflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { EntityManager } from 'typeorm';
 import { Inject, Injectable } from '@nestjs/common';
 import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
@@ -76,11 +77,11 @@ export class CallbacksStore {
           return raw;
         case 'gzip':
         case 'x-gzip':
-          return gunzipSync(raw, { maxOutputLength: maxBytes });
+          return await promisify(gunzip)(raw, { maxOutputLength: maxBytes });
         case 'deflate':
-          return inflateSync(raw, { maxOutputLength: maxBytes });
+          return await promisify(inflate)(raw, { maxOutputLength: maxBytes });
         case 'br':
-          return brotliDecompressSync(raw, { maxOutputLength: maxBytes });
+          return await promisify(brotliDecompress)(raw, { maxOutputLength: maxBytes });
       }
     } catch (error) {
       throw new BodyUnreadableError(
