@@ -36,11 +36,18 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+/** PostgreSQL on a NUL or broken character in a text, and in JSON. */
+const UNSTORABLE = new Set(['22021', '22P05']);
+
 /** @param requestId for support; the only thing that an unexpected error tells */
 export function toAnswer(error: unknown, requestId: string): Answer {
   if (error instanceof HeraldError && error.status !== 500) {
     const { code, errors, message: detail } = error;
     return { problem: problemOf(code, { detail, requestId, errors }), headers: headersOf(error) };
+  }
+  if (UNSTORABLE.has(errorFields(error).errorCode ?? '')) {
+    const detail = 'The request holds a character that cannot be stored: NUL, or half of a surrogate pair';
+    return { problem: problemOf('REQUEST_INVALID', { detail, requestId }), headers: {} };
   }
   const status = statusOf(error);
   if (status !== undefined && status < 500) {

@@ -6,10 +6,18 @@ import { JOB_STATES } from './job.js';
 export const TAG_NAME = /^(?!__)[A-Za-z0-9_.-]{1,64}$/;
 const TAGS = 50;
 
+/** PostgreSQL takes neither of the two into a text, and one such tag would break each filter by tag. */
+function isStorable(text: string): boolean {
+  return !/[\0\p{Cs}]/u.test(text);
+}
+
 export const Tags = z
   .record(
     z.string().regex(TAG_NAME),
-    z.string({ error: 'a tag value must be text' }).max(512, { error: 'a tag value has at most 512 characters' }),
+    z
+      .string({ error: 'a tag value must be text' })
+      .max(512, { error: 'a tag value has at most 512 characters' })
+      .refine(isStorable, { error: 'a tag value holds no NUL and no half of a surrogate pair' }),
     {
       error: ({ code }) =>
         code === 'invalid_key'
@@ -22,7 +30,8 @@ export const Tags = z
 /** Where the audio is. Deepgram fetches it, without a User-Agent. */
 export const AudioUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-  .max(4096, { error: 'a URL has at most 4096 characters' });
+  .max(4096, { error: 'a URL has at most 4096 characters' })
+  .refine((url) => !/[\p{Cc}\s]/u.test(url), { error: 'a URL holds no blank and no control character' });
 
 /** `options` is checked against Deepgram's own table, with its own messages (deepgram-options.ts). */
 const request = {

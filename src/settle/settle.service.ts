@@ -221,8 +221,11 @@ export class SettleService {
   }
 }
 
+/** Without what PostgreSQL takes into no text: one such tag would break each filter by tag. */
 function tagsOf(result: CallbackResult): Record<string, string> {
-  return result.kind === 'transcript' ? result.transcript.extra : {};
+  const clean = (text: string): string => text.replace(/[\0\p{Cs}]/gu, '');
+  const extra = result.kind === 'transcript' ? result.transcript.extra : {};
+  return Object.fromEntries(Object.entries(extra).map(([name, value]) => [clean(name), clean(value)]));
 }
 
 function sameSettlement(a: Settlement, b: Settlement): boolean {
