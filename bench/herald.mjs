@@ -24,6 +24,8 @@ export async function startHerald(env = {}) {
       HERALD_PUBLIC_URL: url,
       HERALD_ADMIN_KEY: ADMIN_KEY,
       HERALD_HOOK_PASSWORD: HOOK_PASSWORD,
+      // Not Deepgram's own: no warnings about an address that it could not call.
+      DEEPGRAM_BASE_URL: 'http://127.0.0.1:1',
       HERALD_LOG_LEVEL: 'warn',
       ...env,
     },

@@ -24,6 +24,15 @@ export function bodyKind({ method, route, contentType }: BodyHead): BodyKind {
   return JSON_TYPE.test(type) && isUtf8(contentType) ? 'json' : 'unsupported';
 }
 
+/** What a route takes, for people whose client sent something else. */
+export function mediaTypesOf(route: string): string {
+  if (route === '/v1/jobs') {
+    return 'application/json, or audio as audio/*, video/*, application/octet-stream or multipart/form-data';
+  }
+  if (isUnder(route, '/reports') || isUnder(route, '/inbound')) return 'application/x-www-form-urlencoded';
+  return 'application/json in UTF-8';
+}
+
 const AUDIO = /^(audio\/.+|video\/.+|application\/octet-stream|multipart\/form-data)$/;
 const JSON_TYPE = /^application\/(json|[\w.-]+\+json)$/;
 

@@ -3,7 +3,7 @@ import { RequestTimeoutException } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { BodyTooLargeError, RequestInvalidError, UnsupportedMediaTypeError } from '../errors.js';
 import { isObject, JsonLimitError, parseJson } from '../json.js';
-import { bodyKind, parseForm } from './body-kind.js';
+import { bodyKind, mediaTypesOf, parseForm } from './body-kind.js';
 
 /** For bodies that are read whole. Audio and callbacks are streamed, with limits of their own. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -26,9 +26,7 @@ export async function parseBody(request: FastifyRequest, payload: Readable): Pro
     throw new UnsupportedMediaTypeError('Send the body without Content-Encoding');
   }
   if (kind === 'stream') return payload;
-  if (kind === 'unsupported') {
-    throw new UnsupportedMediaTypeError('Send a Content-Type that this route takes, JSON as application/json in UTF-8');
-  }
+  if (kind === 'unsupported') throw new UnsupportedMediaTypeError(`Send the body as ${mediaTypesOf(route)}`);
   const bytes = await readWhole(payload, Number(headers['content-length'] ?? 0));
   if (bytes.length === 0) return undefined;
   const text = decode(bytes);

@@ -96,6 +96,12 @@ describe.each(await databases())('misuse on %s', (kind) => {
       415,
       /application\/json/,
     ],
+    [
+      'audio without a content type that says so',
+      () => call('POST', '/v1/jobs', 'RIFF', { 'content-type': 'application/x-www-form-urlencoded' }),
+      415,
+      /audio\/\*.*multipart\/form-data/,
+    ],
     ['bad JSON', () => call('POST', '/v1/rules', `{"name": ${CANARY.word}`), 400, /JSON/],
     ['deep JSON', () => call('POST', '/v1/rules', '['.repeat(100_000)), 400, /deep|nest|level/i],
     [
