@@ -3,6 +3,7 @@ import type { DeliveryReport } from '../channels/channel.js';
 import { advances } from '../channels/sms/twilio-report.js';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
+import { rows } from '../database/unit-of-work.service.js';
 import { DeliveryEntity } from './delivery.entity.js';
 import { settleReport, statusOf } from './report-state.store.js';
 
@@ -18,7 +19,10 @@ export class ReportsStore {
   ) {}
 
   apply(deliveryId: string, report: DeliveryReport): Promise<ReportOutcome> {
+    const { dialect } = this.database;
     return this.database.uow.run(async (tx) => {
+      // Two reports at the same moment: the later one has to see what the earlier one wrote.
+      await rows(tx, dialect.bind(`select id from deliveries where id = ? ${dialect.rowLock}`), [deliveryId]);
       const delivery = await tx.findOneBy(DeliveryEntity, { id: deliveryId });
       if (!delivery) return 'unknown-delivery';
       const current = delivery.reportStatus === null ? undefined : statusOf(delivery.reportStatus);

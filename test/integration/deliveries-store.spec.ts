@@ -1,0 +1,291 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DeliveryReport } from '../../src/channels/channel.js';
+import { DeliveriesStore, type EnqueueSource, type Recorded } from '../../src/deliveries/deliveries.store.js';
+import { NEVER } from '../../src/deliveries/delivery.js';
+import type { DeliveryEntity } from '../../src/deliveries/delivery.entity.js';
+import { ReportsStore } from '../../src/deliveries/reports.store.js';
+import type { Notification } from '../../src/rules/plan.js';
+import { databases } from '../support/app.js';
+import { TestDatabase } from '../support/database.js';
+
+const LEASE = 60_000;
+const RENDERED = { message: { kind: 'sms', text: 'Hi', segments: 1, encoding: 'GSM-7' }, templateVersion: 3 } as const;
+const FIRST_SETTLE: EnqueueSource = { jobId: 'job', trigger: 'transcript.completed', replay: false };
+
+describe.each(await databases())('DeliveriesStore on %s', (kind) => {
+  let own: TestDatabase;
+  let store: DeliveriesStore;
+  let reports: ReportsStore;
+  beforeAll(async () => {
+    own = await TestDatabase.open(kind);
+    store = new DeliveriesStore(own.database, own.ids, own.clock);
+    reports = new ReportsStore(own.database, own.clock);
+  });
+  afterAll(() => own.close());
+  beforeEach(async () => {
+    own.clock.aheadMs = 0;
+    await own.database.uow.run(async (tx) => {
+      await tx.query('delete from attempts');
+      await tx.query('delete from deliveries');
+    });
+  });
+
+  const notification = (to: string, over: Partial<Notification> = {}): Notification => ({
+    ruleId: 'rule',
+    ruleName: 'Rule',
+    ruleVersion: 1,
+    action: 0,
+    channel: 'sms',
+    kind: 'sms',
+    to,
+    recipient: {},
+    template: 'sms-alert',
+    attach: [],
+    state: 'queued',
+    dueAt: own.clock.now(),
+    dedupeKey: `job:rule:v${String(over.ruleVersion ?? 1)}:0:sms:${to}`,
+    matches: [],
+    ...over,
+  });
+
+  const enqueue = (notifications: Notification[], source = FIRST_SETTLE): Promise<number> =>
+    own.database.uow.run((tx) => store.enqueue(tx, notifications, source));
+
+  const count = async (): Promise<number> =>
+    Number((await own.database.read<{ n: number }>('select count(*) as n from deliveries'))[0]?.n);
+
+  /** One delivery, claimed by `mine`. */
+  async function claimed(): Promise<string> {
+    await enqueue([notification('+14155552671')]);
+    const [id] = await store.claim('mine', 1, LEASE);
+    expect(id).toBeDefined();
+    return id ?? '';
+  }
+
+  async function row(id: string): Promise<DeliveryEntity> {
+    const found = await store.find(id);
+    if (!found) throw new Error('no such delivery');
+    return found;
+  }
+
+  const to = (state: Recorded['state'], dueAt = NEVER): Recorded => ({ state, reason: null, dueAt, counted: true });
+
+  it('six claimers at once take every due delivery exactly once', async () => {
+    const all = Array.from({ length: 120 }, (_, n) => notification(`+1415555${String(1000 + n)}`));
+    expect(await enqueue(all)).toBe(120);
+    const taken: string[] = [];
+    const claimer = async (owner: string): Promise<void> => {
+      for (let misses = 0; misses < 3;) {
+        const ids = await store.claim(owner, 7, LEASE);
+        for (const id of ids) expect((await row(id)).leaseOwner).toBe(owner);
+        taken.push(...ids);
+        misses = ids.length === 0 ? misses + 1 : 0;
+      }
+    };
+    await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(claimer));
+    expect(taken).toHaveLength(120);
+    expect(new Set(taken).size).toBe(120);
+  });
+
+  it('claims what is due, oldest due first, and nothing that is due later or never', async () => {
+    const now = own.clock.now();
+    await enqueue([
+      notification('second', { dueAt: now - 10 }),
+      notification('first', { dueAt: now - 20 }),
+      notification('later', { dueAt: now + 60_000 }),
+      notification('refused', { state: 'dead', reason: 'rejected', dueAt: now - 30 }),
+      notification('suppressed', { state: 'suppressed', dueAt: now - 30 }),
+    ]);
+    const ids = await store.claim('mine', 10, LEASE);
+    expect((await Promise.all(ids.map(row))).map(({ recipient }) => recipient)).toEqual(['first', 'second']);
+    expect(await store.nextDue()).toBe(now + 60_000);
+    own.clock.aheadMs = 61_000;
+    expect(await store.claim('mine', 10, LEASE)).toHaveLength(1);
+    own.clock.aheadMs = 1_000_000_000;
+    expect(await store.claim('mine', 10, LEASE)).toEqual([]);
+    expect(await store.nextDue()).toBeUndefined();
+  });
+
+  it('a dead delivery is due never', async () => {
+    const id = await claimed();
+    await store.record(id, 'mine', undefined, { outcome: 'rejected' }, to('dead'));
+    own.clock.aheadMs = 1_000_000_000;
+    expect(await store.claim('mine', 10, LEASE)).toEqual([]);
+    expect(await store.dueNow()).toEqual({ queued: false, unknown: false });
+    expect(await store.nextDue()).toBeUndefined();
+  });
+
+  it('a write with another owner after a claim changes nothing', async () => {
+    const id = await claimed();
+    const before = await row(id);
+    expect(await store.startAttempt(id, 'other', RENDERED)).toBeUndefined();
+    expect(await store.record(id, 'other', 1, { outcome: 'sent' }, to('sent'))).toBe(false);
+    expect(await store.resolveUnknown(id, 'other', to('sent'))).toBe(false);
+    let planned = false;
+    const also = (): Promise<void> => {
+      planned = true;
+      return Promise.resolve();
+    };
+    expect(await store.record(id, 'other', 1, { outcome: 'rejected' }, to('dead'), also)).toBe(false);
+    expect(planned).toBe(false);
+    expect(await row(id)).toEqual(before);
+    expect(await store.attempts(id)).toEqual([]);
+  });
+
+  it('an attempt is counted and its message kept before it ends; its end is recorded once', async () => {
+    const id = await claimed();
+    expect(await store.startAttempt(id, 'mine', RENDERED)).toBe(1);
+    expect(await row(id)).toMatchObject({ attemptsMade: 1, attemptsCounted: 0, message: RENDERED.message });
+    expect(await store.attempts(id)).toMatchObject([{ number: 1, outcome: null, endedAt: null }]);
+    const sent = { ...to('sent'), sentAt: own.clock.now(), providerMessageId: 'SM1' };
+    expect(await store.record(id, 'mine', 1, { outcome: 'sent' }, sent)).toBe(true);
+    expect(await store.record(id, 'mine', 1, { outcome: 'rejected' }, to('dead'))).toBe(false);
+    expect(await row(id)).toMatchObject({
+      state: 'sent',
+      leaseOwner: null,
+      attemptsCounted: 1,
+      providerMessageId: 'SM1',
+    });
+    expect(await store.attempts(id)).toMatchObject([{ number: 1, outcome: 'sent' }]);
+  });
+
+  it('a failure beside the record of an end takes the record back', async () => {
+    const id = await claimed();
+    const also = (): Promise<void> => Promise.reject(new Error('planning failed'));
+    await expect(store.record(id, 'mine', undefined, { outcome: 'rejected' }, to('dead'), also)).rejects.toThrow(
+      'planning failed',
+    );
+    expect(await row(id)).toMatchObject({ state: 'sending', leaseOwner: 'mine' });
+  });
+
+  it('a lease that ran out is rescued, without an attempt when none had begun; the first owner has lost it', async () => {
+    const id = await claimed();
+    expect(await store.rescue('rescuer', LEASE, false)).toEqual([]);
+    own.clock.aheadMs = LEASE + 1_000;
+    expect(await store.rescue('rescuer', LEASE, false)).toEqual([{ id, attempt: undefined }]);
+    expect(await store.startAttempt(id, 'mine', RENDERED)).toBeUndefined();
+    expect(await store.record(id, 'mine', undefined, { outcome: 'sent' }, to('sent'))).toBe(false);
+  });
+
+  it('a rescue tells the attempt that had begun, and not one that had ended before', async () => {
+    const id = await claimed();
+    await store.startAttempt(id, 'mine', RENDERED);
+    await store.record(id, 'mine', 1, { outcome: 'deferred' }, to('queued', own.clock.now()));
+    await store.claim('mine', 1, LEASE);
+    expect(await store.rescue('rescuer', LEASE, true)).toEqual([{ id, attempt: undefined }]);
+    await store.record(id, 'rescuer', undefined, { outcome: 'released' }, to('queued', own.clock.now()));
+    await store.claim('mine', 1, LEASE);
+    expect(await store.startAttempt(id, 'mine', RENDERED)).toBe(2);
+    expect(await store.rescue('rescuer', LEASE, true)).toMatchObject([{ id, attempt: { number: 2, outcome: null } }]);
+  });
+
+  it('several rescuers at once take a lost delivery once', async () => {
+    await enqueue(Array.from({ length: 30 }, (_, n) => notification(`+1415555${String(1000 + n)}`)));
+    await store.claim('dead process', 30, LEASE);
+    own.clock.aheadMs = LEASE + 1_000;
+    const found = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.rescue(owner, LEASE, false)));
+    const ids = found.flat().map(({ id }) => id);
+    expect(ids).toHaveLength(30);
+    expect(new Set(ids).size).toBe(30);
+  });
+
+  it('a delivery that may have been sent is looked up by one at a time', async () => {
+    const id = await claimed();
+    await store.record(id, 'mine', undefined, { outcome: 'ambiguous' }, to('unknown', own.clock.now()));
+    const claims = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.claimUnknown(owner, 5, LEASE)));
+    expect(claims.flat()).toEqual([id]);
+    const owner = (await row(id)).leaseOwner ?? '';
+    expect(await store.resolveUnknown(id, 'nobody', to('sent'))).toBe(false);
+    expect(await store.resolveUnknown(id, owner, to('sent'))).toBe(true);
+    expect(await row(id)).toMatchObject({ state: 'sent', leaseOwner: null });
+  });
+
+  it('100 enqueues of one notification at once store one delivery', async () => {
+    const added = await Promise.all(Array.from({ length: 100 }, () => enqueue([notification('+14155552671')])));
+    expect(added.reduce((sum, each) => sum + each, 0)).toBe(1);
+    expect(await count()).toBe(1);
+  });
+
+  it('a replay plans nothing again that an older version of the rule has planned', async () => {
+    await enqueue([notification('+14155552671')]);
+    const newer = [
+      notification('+14155552671', { ruleVersion: 2 }),
+      notification('+14155550000', { ruleVersion: 2 }),
+      notification('+14155552671', { ruleVersion: 2, action: 1, dedupeKey: 'job:rule:v2:1:sms:+14155552671' }),
+    ];
+    expect(await enqueue(newer, { ...FIRST_SETTLE, replay: true })).toBe(2);
+    expect(await enqueue(newer, { ...FIRST_SETTLE, replay: true })).toBe(0);
+    expect(await count()).toBe(3);
+  });
+
+  it('each delivery that died has its own notification', async () => {
+    const about = (aboutDeliveryId: string): Promise<number> =>
+      enqueue([notification('+14155552671')], { ...FIRST_SETTLE, trigger: 'delivery.dead', aboutDeliveryId });
+    expect(await Promise.all([about('a'), about('b'), about('a')])).toEqual(expect.arrayContaining([1, 1, 0]));
+    expect(await count()).toBe(2);
+  });
+
+  it('a fault of a row that is no duplicate is told, not dropped', async () => {
+    const broken = notification('+14155552671', { template: null as unknown as string });
+    await expect(enqueue([notification('+14155550000'), broken])).rejects.toThrow(/null/i);
+    expect(await count()).toBe(0);
+  });
+
+  describe('reports', () => {
+    const STATUSES = ['sending', 'sent', 'delivered', 'undelivered', 'failed', 'canceled'] as const;
+    const RANK = { sending: 1, sent: 2, delivered: 3, undelivered: 3, failed: 3, canceled: 3 };
+    const SHOWN = {
+      sending: 'sent',
+      sent: 'sent',
+      delivered: 'delivered',
+      undelivered: 'dead',
+      failed: 'dead',
+      canceled: 'dead',
+    };
+    const report = (status: DeliveryReport['status']): DeliveryReport => ({ providerMessageId: 'SM1', status });
+    const pairs = STATUSES.flatMap((first) => STATUSES.map((second) => [first, second] as const));
+
+    async function sent(): Promise<string> {
+      const id = await claimed();
+      await store.record(id, 'mine', undefined, { outcome: 'sent' }, { ...to('sent'), sentAt: own.clock.now() });
+      return id;
+    }
+
+    it.each(pairs)('%s, then %s: the state never goes back', async (first, second) => {
+      const id = await sent();
+      expect(await reports.apply(id, report(first))).toBe('applied');
+      const news = RANK[second] > RANK[first];
+      expect(await reports.apply(id, report(second))).toBe(news ? 'applied' : 'stale');
+      expect(await row(id)).toMatchObject({
+        state: SHOWN[news ? second : first],
+        reportStatus: news ? second : first,
+        dueAt: NEVER,
+      });
+    });
+
+    it.each(STATUSES)('%s that was faster than the answer to the send holds after it', async (status) => {
+      const id = await claimed();
+      expect(await reports.apply(id, report(status))).toBe('applied');
+      expect(await row(id)).toMatchObject({ state: 'sending', leaseOwner: 'mine' });
+      await store.record(id, 'mine', undefined, { outcome: 'ambiguous' }, to('unknown', own.clock.now()));
+      expect(await row(id)).toMatchObject({ state: SHOWN[status], leaseOwner: null, dueAt: NEVER });
+    });
+
+    it('that come at the same moment leave the last word of the vendor, also while the send is in hand', async () => {
+      for (let round = 0; round < 15; round++) {
+        const id = await claimed();
+        await Promise.all(
+          (['sent', 'delivered', 'sending'] as const).map((status) => reports.apply(id, report(status))),
+        );
+        expect((await row(id)).reportStatus).toBe('delivered');
+        await store.record(id, 'mine', undefined, { outcome: 'sent' }, to('sent'));
+        expect((await row(id)).state).toBe('delivered');
+        await own.database.uow.run((tx) => tx.query('delete from deliveries'));
+      }
+    });
+
+    it('about no delivery of ours are told as such', async () => {
+      expect(await reports.apply('nothing', report('sent'))).toBe('unknown-delivery');
+    });
+  });
+});
