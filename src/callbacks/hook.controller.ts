@@ -2,13 +2,13 @@ import type { Readable } from 'node:stream';
 import { Controller, HttpCode, Inject, Param, Post, Put, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { z } from 'zod';
 import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
-import { NotFoundError, RateLimitedError, UnauthorizedError } from '../errors.js';
+import { NotFoundError, UnauthorizedError } from '../errors.js';
 import { Public } from '../http/api-key.guard.js';
+import { FailureLimiter } from '../http/failure-limiter.service.js';
 import { isUuid } from '../ids.js';
 import { JsonLimitError, isObject, parseJson } from '../json.js';
 import { Log } from '../log.service.js';
@@ -36,7 +36,7 @@ interface Acknowledgement {
 @ApiExcludeController()
 @Controller('hook')
 export class HookController {
-  private readonly failures = new RateLimiterMemory({ points: FAILURES_A_MINUTE, duration: 60 });
+  private readonly failures = new FailureLimiter(FAILURES_A_MINUTE, 'Too many requests with a wrong credential');
 
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
@@ -93,6 +93,8 @@ export class HookController {
       await this.require(check, request);
       return this.store('', request, await this.receive(request), started);
     }
+    // The body has to be taken before it can be refused.
+    await this.failures.refuseKnown(request.ip);
     const body = await this.receive(request);
     const holdsSecret = await this.holdsSecret(body, password);
     if (!holdsSecret && body.blobKey !== undefined) await this.blobs.delete(body.blobKey);
@@ -142,12 +144,7 @@ export class HookController {
   private async require(check: CredentialCheck, request: FastifyRequest): Promise<void> {
     if (check === 'ok') return;
     this.metrics.authFailures.inc({ area: 'hook' });
-    try {
-      await this.failures.consume(request.ip);
-    } catch (limit) {
-      if (!(limit instanceof RateLimiterRes)) throw limit;
-      throw new RateLimitedError('Too many requests with a wrong credential', limit.msBeforeNext);
-    }
+    await this.failures.count(request.ip);
     throw new UnauthorizedError(
       check === 'missing'
         ? 'The callback needs Basic Auth: put https://herald:PASSWORD@host/hook… into the callback URL'

@@ -51,7 +51,7 @@ const PRIVATE_IPV4 =
 const PRIVATE_IPV6 = /^\[(::1?\]|::ffff:|f[cd]|fe[89ab])/;
 
 /** True for loopback, private, link-local and shared addresses and for names that only a local network resolves. */
-function isPrivateHost(hostname: string): boolean {
+export function isPrivateHost(hostname: string): boolean {
   if (hostname.startsWith('[')) return PRIVATE_IPV6.test(hostname);
   if (/^[\d.]+$/.test(hostname)) return PRIVATE_IPV4.test(hostname);
   return !hostname.includes('.') || /\.(localhost|local|internal|lan|home\.arpa)\.?$/.test(hostname);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Channel, Receipt } from '../channels/channel.js';
@@ -6,6 +7,7 @@ import type { Message } from '../channels/message.js';
 import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
+import { isPrivateHost } from '../config/start-warnings.js';
 import { MINUTE, SECOND } from '../duration.js';
 import { EventBus } from '../event-bus.service.js';
 import { Log } from '../log.service.js';
@@ -50,6 +52,11 @@ export class DeliverService {
   /** The layer that evaluates rules registers itself here; it lies above this one. */
   onDead(plan: PlanForDead): void {
     this.planForDead = plan;
+  }
+
+  /** What the rules for dead deliveries plan for one, to be written in the transaction that makes it dead. */
+  planDeath(delivery: DeliveryEntity, reason: string): ReturnType<PlanForDead> {
+    return this.planForDead(delivery, reason);
   }
 
   /** @param owner the claim that the caller holds; @param signal our own shutdown */
@@ -161,7 +168,7 @@ export class DeliverService {
     shutdown: AbortSignal,
   ): Promise<SendOutcome> {
     if (isAborted(shutdown)) return { kind: 'released' };
-    const reportUrl = this.settings.publicUrl && `${this.settings.publicUrl}/reports/twilio/${delivery.id}`;
+    const reportUrl = this.reportUrl(delivery.id);
     try {
       const receipt = await channel.send(message, {
         deliveryId: delivery.id,
@@ -178,6 +185,14 @@ export class DeliverService {
     }
   }
 
+  /** Where Twilio reports to. Not for an address that it could not reach: it would refuse the message for it. */
+  private reportUrl(deliveryId: string): string | undefined {
+    const { publicUrl, twilio } = this.settings;
+    if (publicUrl === undefined) return undefined;
+    const reachable = twilio?.baseUrl !== undefined || !isPrivateHost(new URL(publicUrl).hostname);
+    return reachable ? `${publicUrl}/reports/twilio/${deliveryId}` : undefined;
+  }
+
   private async record(
     delivery: DeliveryEntity,
     owner: string,
@@ -189,21 +204,15 @@ export class DeliverService {
     const now = this.clock.now();
     const retried = {
       attempts: delivery.attemptsCounted,
-      createdAt: delivery.createdAt,
+      createdAt: delivery.queuedAt,
       ambiguous: channel?.ambiguous ?? 'hold',
     } as const;
     const decision = decide(outcome, retried, DELIVERY_RETRY_POLICY, now, Math.random);
     const next = this.recorded(decision, outcome, now);
     const failure = 'code' in outcome ? { code: outcome.code, error: outcome.message } : {};
     const also = decision.state === 'dead' ? await this.planForDead(delivery, next.reason ?? '') : undefined;
-    const held = await this.deliveries.record(
-      delivery.id,
-      owner,
-      attempt,
-      { outcome: outcome.kind, ...failure },
-      next,
-      also,
-    );
+    const end = { outcome: outcome.kind, ...failure };
+    const held = await persistently(() => this.deliveries.record(delivery.id, owner, attempt, end, next, also));
     const result = held ? resultOf(decision, outcome) : 'lost';
     this.tell(delivery, attempt, result, failure.code, next, started);
     return result;
@@ -276,6 +285,18 @@ export class DeliverService {
 /** As it is now: the compiler would take an earlier look for the last. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+/** The vendor has answered; an outcome that is not stored would make a sent message look like one that may have been sent. */
+async function persistently<T>(write: () => Promise<T>): Promise<T> {
+  for (const pause of [100, 500, 2_000]) {
+    try {
+      return await write();
+    } catch {
+      await sleep(pause);
+    }
+  }
+  return write();
 }
 
 function resultOf(decision: Decision, outcome: SendOutcome): DeliverOutcome {

@@ -72,7 +72,7 @@ export class DeliveriesQueryStore {
         .take(MANY)
         .getMany();
       for (const { id } of found) {
-        await changed(tx, dialect.bind(RESET), ['queued', now, now, id]);
+        await changed(tx, dialect.bind(RESET), ['queued', now, now, now, id]);
       }
       await this.audit.record(tx, actor, 'delivery.retried-many', String(found.length));
       return found.map(({ id }) => id);
@@ -97,8 +97,8 @@ export class DeliveriesQueryStore {
         [id, ...from],
       );
       if (found.length === 0) return false;
-      const statement = to.state === 'queued' ? RESET : CLOSE;
-      await changed(tx, dialect.bind(statement), [to.state, to.dueAt, now, id]);
+      if (to.state === 'queued') await changed(tx, dialect.bind(RESET), [to.state, to.dueAt, now, now, id]);
+      else await changed(tx, dialect.bind(CLOSE), [to.state, to.dueAt, now, id]);
       await this.audit.record(tx, actor, action, id);
       return true;
     });
@@ -118,6 +118,6 @@ export class DeliveriesQueryStore {
   }
 }
 
-const RESET = `update deliveries set state = ?, due_at = ?, updated_at = ?, reason = null, message = null, template_version = null,
+const RESET = `update deliveries set state = ?, due_at = ?, queued_at = ?, updated_at = ?, reason = null, message = null, template_version = null,
   attempts_counted = 0, lease_owner = null, lease_until = null where id = ?`;
 const CLOSE = `update deliveries set state = ?, due_at = ?, updated_at = ?, lease_owner = null, lease_until = null where id = ?`;

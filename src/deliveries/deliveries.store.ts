@@ -299,6 +299,7 @@ export class DeliveriesStore {
       due_at: notification.dueAt,
       attempts_counted: 0,
       attempts_made: 0,
+      queued_at: now,
       created_at: now,
       updated_at: now,
     };

@@ -41,6 +41,8 @@ export class DeliveryEntity {
   @Column('simple-json', { nullable: true }) message!: StoredMessage | null;
   @Column('text', { name: 'provider_message_id', nullable: true }) providerMessageId!: string | null;
   @Column('text', { name: 'report_status', nullable: true }) reportStatus!: string | null;
+  /** When it was planned, or last put back by a person: how long it may be tried is counted from here. */
+  @Column('bigint', { name: 'queued_at' }) queuedAt!: number;
   @Column('bigint', { name: 'created_at' }) createdAt!: number;
   @Column('bigint', { name: 'updated_at' }) updatedAt!: number;
   @Column('bigint', { name: 'sent_at', nullable: true }) sentAt!: number | null;

@@ -13,9 +13,11 @@ const PARALLEL = 16;
 /** How often leases that ran out are looked for. */
 const RESCUE_EVERY = 10 * SECOND;
 
-/** Claims due rows in this process; several processes may do so on one PostgreSQL. */
+/**
+ * Claims due rows in this process; several processes may do so on one PostgreSQL. Each claim has an owner of its own: after a stall
+ * that outlived a lease, this process must not write under a claim that it made anew.
+ */
 export class EmbeddedDispatcher implements DeliveryDispatcher {
-  private readonly owner = randomUUID();
   private readonly inHand = new Set<Promise<unknown>>();
   private readonly stopping = new AbortController();
   private readonly wakeup = new Wakeup(
@@ -69,13 +71,15 @@ export class EmbeddedDispatcher implements DeliveryDispatcher {
   private async take(free: number): Promise<void> {
     const { queued, unknown } = await this.deliveries.dueNow();
     if (queued) {
-      for (const id of await this.deliveries.claim(this.owner, free, LEASE)) {
-        this.hold(this.service.deliver(id, this.owner, this.stopping.signal));
+      const owner = randomUUID();
+      for (const id of await this.deliveries.claim(owner, free, LEASE)) {
+        this.hold(this.service.deliver(id, owner, this.stopping.signal));
       }
     }
     if (unknown) {
-      for (const id of await this.deliveries.claimUnknown(this.owner, PARALLEL, LEASE)) {
-        this.hold(this.service.lookUp(id, this.owner));
+      const owner = randomUUID();
+      for (const id of await this.deliveries.claimUnknown(owner, PARALLEL, LEASE)) {
+        this.hold(this.service.lookUp(id, owner));
       }
     }
   }
@@ -95,8 +99,12 @@ export class EmbeddedDispatcher implements DeliveryDispatcher {
 
   private async rescue(alone: boolean): Promise<void> {
     this.rescuedAt = performance.now();
-    for (const { id, attempt } of await this.deliveries.rescue(this.owner, LEASE, alone)) {
-      await this.service.rescued(id, this.owner, attempt);
+    const owner = randomUUID();
+    for (const { id, attempt } of await this.deliveries.rescue(owner, LEASE, alone)) {
+      await this.service.rescued(id, owner, attempt).catch((error: unknown) => {
+        // Its new lease runs out, and it is rescued again; the others must not wait for that.
+        this.log.error('delivery.rescue-broke', { deliveryId: id, ...errorFields(error) });
+      });
     }
   }
 }

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import type { DeliveryReport } from '../channels/channel.js';
 import { advances } from '../channels/sms/twilio-report.js';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { rows } from '../database/unit-of-work.service.js';
 import { DeliveryEntity } from './delivery.entity.js';
-import { settleReport, statusOf } from './report-state.store.js';
+import { settleReport, statusOf, storedStatus } from './report-state.store.js';
 
 /** What became of a report. */
 export type ReportOutcome = 'applied' | 'stale' | 'unknown-delivery';
@@ -18,7 +19,16 @@ export class ReportsStore {
     private readonly clock: Clock,
   ) {}
 
-  apply(deliveryId: string, report: DeliveryReport): Promise<ReportOutcome> {
+  find(deliveryId: string): Promise<DeliveryEntity | null> {
+    return this.database.reads.findOneBy(DeliveryEntity, { id: deliveryId });
+  }
+
+  /** @param died written in the same transaction when the report makes the delivery dead */
+  apply(
+    deliveryId: string,
+    report: DeliveryReport,
+    died?: (tx: EntityManager) => Promise<void>,
+  ): Promise<ReportOutcome> {
     const { dialect } = this.database;
     return this.database.uow.run(async (tx) => {
       // Two reports at the same moment: the later one has to see what the earlier one wrote.
@@ -31,11 +41,11 @@ export class ReportsStore {
         DeliveryEntity,
         { id: deliveryId },
         {
-          reportStatus: report.code === undefined ? report.status : `${report.status}:${report.code}`,
+          reportStatus: storedStatus(report),
           providerMessageId: report.providerMessageId,
         },
       );
-      await settleReport(tx, deliveryId, this.clock.now());
+      if ((await settleReport(tx, deliveryId, this.clock.now())) === 'dead') await died?.(tx);
       return 'applied';
     });
   }

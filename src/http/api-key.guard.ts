@@ -9,11 +9,11 @@ import {
 import { Reflector } from '@nestjs/core';
 import { ApiBearerAuth, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import { ForbiddenError, RateLimitedError, UnauthorizedError } from '../errors.js';
+import { ForbiddenError, UnauthorizedError } from '../errors.js';
 import { Metrics } from '../metrics.service.js';
 import type { Scope } from './api-key.entity.js';
 import { ApiKeysStore } from './api-keys.store.js';
+import { FailureLimiter } from './failure-limiter.service.js';
 import { allows, type Principal } from './principal.js';
 
 export type { Principal } from './principal.js';
@@ -46,7 +46,10 @@ const FAILURES_A_MINUTE = 20;
 /** Deny by default: a route that declares neither a scope nor Public is refused here, and the process does not even start with one. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
-  private readonly failures = new RateLimiterMemory({ points: FAILURES_A_MINUTE, duration: 60 });
+  private readonly failures = new FailureLimiter(
+    FAILURES_A_MINUTE,
+    'Too many refused keys from this address: wait, then try again',
+  );
 
   constructor(
     private readonly reflector: Reflector,
@@ -74,19 +77,10 @@ export class ApiKeyGuard implements CanActivate {
     const principal = key === undefined ? undefined : await this.keys.find(key);
     if (principal) return principal;
     this.metrics.authFailures.inc({ area: 'api' });
-    await this.countFailure(request.ip);
+    await this.failures.count(request.ip);
     throw new UnauthorizedError(
       key === undefined ? 'Send Authorization: Bearer KEY' : 'The API key is not known, or it was revoked',
     );
-  }
-
-  private async countFailure(address: string): Promise<void> {
-    try {
-      await this.failures.consume(address);
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      throw new RateLimitedError('Too many refused keys from this address: wait, then try again', refusal.msBeforeNext);
-    }
   }
 }
 

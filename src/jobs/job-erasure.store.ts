@@ -20,6 +20,8 @@ export class JobErasureStore {
   async erase(id: string, actor: string): Promise<boolean> {
     const { dialect } = this.database;
     const blobs = await this.database.uow.run(async (tx) => {
+      // A settle of this job that is under way ends before it, or finds it erased.
+      await tx.query(dialect.bind(`select id from jobs where id = ? ${dialect.rowLock}`), [id]);
       const job = await tx.findOneBy(JobEntity, { id });
       if (job?.deletedAt !== null) return undefined;
       const callbacks = await rows<{ blob_key: string | null }>(

@@ -89,7 +89,9 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
       this.log.error('callback.settle-broke', { callbackId: id, ...errorFields(error) });
       const name = error instanceof Error ? error.name : 'unknown';
       const reason = `settling it broke ${String(BREAKS)} times (${name}); replay it after the repair`;
-      await this.callbacks.settleBroke(id, reason, BREAKS);
+      await this.callbacks.settleBroke(id, reason, BREAKS).catch((broke: unknown) => {
+        this.log.error('callback.settle-uncounted', { callbackId: id, ...errorFields(broke) });
+      });
       return false;
     }
   }

@@ -355,6 +355,31 @@ describe.each(await databases())('deliveries on %s', (kind) => {
       );
 
       it(
+        'fire delivery.dead for what the network refused, once',
+        async () => {
+          const watcher = mailbox();
+          const rule = {
+            name: 'watch-reports',
+            on: 'delivery.dead',
+            when: 'has(job.tags.reported)',
+            actions: [{ channel: 'email', to: [watcher], template: 'transcript-ready' }],
+          };
+          expect((await stage.server.api('POST', '/v1/rules', rule)).status).toBe(201);
+          const id = await only({ phone: number(), reported: 'yes' });
+          const { jobId } = await stage.delivery(id, ({ state }) => state === 'sent');
+          expect(await report(id, 'undelivered', { ErrorCode: '30006' })).toBe(204);
+          expect(await report(id, 'undelivered', { ErrorCode: '30006' })).toBe(204);
+          const told = await stage.job(jobId, ({ deliveries }) => deliveries[1]?.state === 'sent');
+          expect(told.deliveries.map(({ ruleName, state }) => [ruleName, state])).toEqual([
+            ['sms-preview', 'dead'],
+            ['watch-reports', 'sent'],
+          ]);
+          expect(mailsTo(watcher)).toHaveLength(1);
+        },
+        PATIENCE_MS,
+      );
+
+      it(
         'prove that a message exists whose answer was lost (P11)',
         async () => {
           stage.twilio.failNext('reset-after');

@@ -55,7 +55,7 @@ export class First1700000000001 implements MigrationInterface {
         state ${text} not null, reason ${text}, dedupe_key ${text} not null,
         due_at ${bigint} not null, lease_owner ${text}, lease_until ${bigint},
         attempts_counted ${integer} not null, attempts_made ${integer} not null,
-        message ${text}, provider_message_id ${text}, report_status ${text},
+        queued_at ${bigint} not null, message ${text}, provider_message_id ${text}, report_status ${text},
         created_at ${bigint} not null, updated_at ${bigint} not null, sent_at ${bigint}, delivered_at ${bigint})`,
       'create unique index deliveries_dedupe_key on deliveries (dedupe_key)',
       'create index deliveries_due on deliveries (state, due_at)',

@@ -1,0 +1,31 @@
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimitedError } from '../errors.js';
+
+/** Counts refused credentials by source address. It never looks at right ones: nobody can lock the operator out. */
+export class FailureLimiter {
+  private readonly failures: RateLimiterMemory;
+
+  /** @param aMinute refusals that one address may collect within a minute before it is told to wait */
+  constructor(
+    private readonly aMinute: number,
+    private readonly message: string,
+  ) {
+    this.failures = new RateLimiterMemory({ points: aMinute, duration: 60 });
+  }
+
+  /** @throws RateLimitedError over the limit */
+  async count(address: string): Promise<void> {
+    try {
+      await this.failures.consume(address);
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      throw new RateLimitedError(this.message, refusal.msBeforeNext);
+    }
+  }
+
+  /** For what costs much before it can be refused. @throws RateLimitedError when the address is over the limit already */
+  async refuseKnown(address: string): Promise<void> {
+    const state = await this.failures.get(address);
+    if (state && state.consumedPoints > this.aMinute) throw new RateLimitedError(this.message, state.msBeforeNext);
+  }
+}
