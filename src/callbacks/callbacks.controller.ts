@@ -7,6 +7,7 @@ import { ConflictError, NotFoundError } from '../errors.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { pageOf } from '../http/openapi.js';
 import { pageQuery, timeQuery, toPage, type Page } from '../http/page.js';
+import { isoTime } from '../iso-time.js';
 import { CallbackArrivals } from './arrivals.service.js';
 import { CALLBACK_STATES, type CallbackEntity } from './callback.entity.js';
 import { CallbacksStore } from './callbacks.store.js';
@@ -47,8 +48,8 @@ function callbackView(callback: CallbackEntity) {
     bytes: callback.bytes,
     sha256: callback.sha256,
     repeats: callback.repeats,
-    receivedAt: new Date(callback.receivedAt).toISOString(),
-    settledAt: callback.settledAt === null ? null : new Date(callback.settledAt).toISOString(),
+    receivedAt: isoTime(callback.receivedAt),
+    settledAt: isoTime(callback.settledAt),
   };
 }
 type CallbackView = ReturnType<typeof callbackView>;

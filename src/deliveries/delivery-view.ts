@@ -1,3 +1,4 @@
+import { isoTime } from '../iso-time.js';
 import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 
 /** A delivery with its message as rendered and its attempts. */
@@ -6,8 +7,8 @@ export function deliveryView(delivery: DeliveryEntity, attempts: AttemptEntity[]
     ...deliverySummary(delivery),
     attempts: attempts.map((attempt) => ({
       number: attempt.number,
-      startedAt: iso(attempt.startedAt),
-      endedAt: iso(attempt.endedAt),
+      startedAt: isoTime(attempt.startedAt),
+      endedAt: isoTime(attempt.endedAt),
       outcome: attempt.outcome,
       code: attempt.code,
       error: attempt.error,
@@ -32,14 +33,10 @@ export function deliverySummary(delivery: DeliveryEntity) {
     template: delivery.template,
     state: delivery.state,
     reason: delivery.reason,
-    dueAt: delivery.state === 'queued' ? iso(delivery.dueAt) : null,
-    createdAt: iso(delivery.createdAt),
-    sentAt: iso(delivery.sentAt),
-    deliveredAt: iso(delivery.deliveredAt),
+    dueAt: delivery.state === 'queued' ? isoTime(delivery.dueAt) : null,
+    createdAt: isoTime(delivery.createdAt),
+    sentAt: isoTime(delivery.sentAt),
+    deliveredAt: isoTime(delivery.deliveredAt),
     providerMessageId: delivery.providerMessageId,
   };
-}
-
-function iso(time: number | null): string | null {
-  return time === null ? null : new Date(time).toISOString();
 }

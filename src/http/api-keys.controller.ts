@@ -7,6 +7,7 @@ import { Actor, RequireScope, type Principal } from './api-key.guard.js';
 import { ApiKeysStore } from './api-keys.store.js';
 import { pageOf } from './openapi.js';
 import { pageQuery, toPage, type Page } from './page.js';
+import { isoTime } from '../iso-time.js';
 
 const NewKey = z
   .strictObject({
@@ -69,8 +70,8 @@ function show(row: ApiKeyEntity): ShownKey {
     name,
     prefix,
     scopes,
-    createdAt: new Date(row.createdAt).toISOString(),
-    lastUsedAt: row.lastUsedAt === null ? null : new Date(row.lastUsedAt).toISOString(),
-    revokedAt: row.revokedAt === null ? null : new Date(row.revokedAt).toISOString(),
+    createdAt: isoTime(row.createdAt),
+    lastUsedAt: isoTime(row.lastUsedAt),
+    revokedAt: isoTime(row.revokedAt),
   };
 }

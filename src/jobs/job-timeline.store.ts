@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.service.js';
-import { iso } from './job-view.js';
+import { isoTime } from '../iso-time.js';
 
 /** One screen: everything that came of a job, in the order in which it happened. */
 export interface JobTimeline {
@@ -72,7 +72,7 @@ export class JobTimelineStore {
 }
 
 function time(value: Row[string] | undefined): string | null {
-  return typeof value === 'number' ? iso(value) : null;
+  return typeof value === 'number' ? isoTime(value) : null;
 }
 
 function parsed(text: Row[string] | undefined): Record<string, unknown> {

@@ -1,3 +1,4 @@
+import { isoTime } from '../iso-time.js';
 import type { JobEntity } from './job.entity.js';
 
 /** A job as the API shows it; times are ISO 8601. An audio URL is shown without its query: it may hold a signature. */
@@ -13,11 +14,11 @@ export function jobView(job: JobEntity) {
     requestId: job.requestId,
     failure: job.failure,
     attempts: job.attempts,
-    nextAttemptAt: iso(job.state === 'pending' ? job.nextAttemptAt : null),
-    lastError: job.lastError && { ...job.lastError, at: iso(job.lastError.at) },
-    createdAt: iso(job.createdAt),
-    submittedAt: iso(job.submittedAt),
-    settledAt: iso(job.settledAt),
+    nextAttemptAt: isoTime(job.state === 'pending' ? job.nextAttemptAt : null),
+    lastError: job.lastError && { ...job.lastError, at: isoTime(job.lastError.at) },
+    createdAt: isoTime(job.createdAt),
+    submittedAt: isoTime(job.submittedAt),
+    settledAt: isoTime(job.settledAt),
   };
 }
 
@@ -35,8 +36,4 @@ function audioView(job: JobEntity) {
 
 function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/s, '').replace(/\/\/[^@/]*@/, '//');
-}
-
-export function iso(time: number | null): string | null {
-  return time === null ? null : new Date(time).toISOString();
 }

@@ -5,7 +5,7 @@ import type { Scope } from './condition-ast.js';
 import { asLoop, children, keyOf, literalNumber, literalText, pathOf, typeOf, withVariable } from './condition-ast.js';
 import type { FactField } from './condition-facts.js';
 import { FACTS_BY_TRIGGER, fieldOf } from './condition-facts.js';
-import { positionAt } from './condition-scan.js';
+import { report } from './condition-scan.js';
 import { nearest } from '../suggestion.js';
 
 /** Paths that are surely present at a place. */
@@ -178,13 +178,4 @@ function factOf(node: ASTNode, scope: Scope): FactField | undefined {
   if (node.op !== '.') return undefined;
   const owner = typeOf(node.args[0], scope);
   return owner === undefined ? undefined : fieldOf(owner, node.args[1]);
-}
-
-function report(place: Place, offset: number, message: string, suggestion?: string): void {
-  place.errors.push({
-    pointer: '/when',
-    message,
-    ...positionAt(place.source, offset),
-    ...(suggestion === undefined ? {} : { suggestion }),
-  });
 }

@@ -7,7 +7,7 @@ import type { Scope } from './condition-ast.js';
 import { asLoop, children, literalNumber, literalText, LOOPS, typeOf, withVariable } from './condition-ast.js';
 import { FACTS_BY_TRIGGER, fieldNames, fieldOf, pathsTo, triggersKnowing, typeLabel } from './condition-facts.js';
 import type { Token } from './condition-scan.js';
-import { positionAt } from './condition-scan.js';
+import { report } from './condition-scan.js';
 import { Pattern, PatternError } from './pattern.js';
 
 /** Loops inside loops. */
@@ -232,15 +232,6 @@ export function methodOffset(node: ASTNode & { op: 'rcall' }, tokens: readonly T
 
 function kindOf(type: string): string {
   return type.startsWith('list<') || type.startsWith('map<') ? 'list' : type;
-}
-
-function report(place: Place, offset: number, message: string, suggestion?: string): void {
-  place.errors.push({
-    pointer: '/when',
-    message,
-    ...positionAt(place.source, offset),
-    ...(suggestion === undefined ? {} : { suggestion }),
-  });
 }
 
 function quote(name: string): string {

@@ -1,3 +1,5 @@
+import type { FieldError } from '../errors.js';
+
 /**
  * A flat look at the text of a condition: how deep it nests, and where its outermost `&&` and `||` are. A loop, so no text
  * can overflow it; it runs before the recursive parser sees the text.
@@ -89,4 +91,19 @@ function withoutParentheses(tokens: Token[]): Token[] {
 export function positionAt(source: string, offset: number): { line: number; column: number } {
   const before = source.slice(0, offset);
   return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
+}
+
+/** Adds a problem of the condition to `place.errors`, with line and column. @param offset into the source */
+export function report(
+  place: { source: string; errors: FieldError[] },
+  offset: number,
+  message: string,
+  suggestion?: string,
+): void {
+  place.errors.push({
+    pointer: '/when',
+    message,
+    ...positionAt(place.source, offset),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  });
 }
