@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { Transform, type Readable } from 'node:stream';
@@ -33,8 +33,10 @@ export class FsBlobStore implements BlobStore {
       },
     });
     try {
+      // Opened first: a stream that breaks at once would else be cleaned up before it has made its file.
+      const file = await open(temporary, 'wx', 0o600);
       // `flush`: the file is synced before it is closed, and the pipeline ends with the close.
-      await pipeline(source, meter, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }));
+      await pipeline(source, meter, file.createWriteStream({ flush: true }));
       await rename(temporary, target);
       await syncDirectory(this.directory);
     } catch (error) {
