@@ -39,7 +39,8 @@ export class Database {
       if (writes.isInitialized) await writes.destroy();
       fileLock?.close();
       if (error instanceof ConfigError) throw error;
-      const reason = error instanceof Error ? error.message : 'unknown reason';
+      // Read by shape: the driver is native, and its error is of the class that it was first loaded with.
+      const reason = isObject(error) && typeof error.message === 'string' ? error.message : 'unknown reason';
       throw new ConfigError(`The database cannot be opened: ${withoutCredentials(reason)}`, { cause: error });
     }
   }
