@@ -9,8 +9,7 @@ export const CALLBACK_URL = Symbol('CALLBACK_URL');
 
 /** Where the audio comes from. An upload is opened anew for each attempt: a stream cannot be sent twice. */
 export type AudioSource =
-  | { kind: 'url'; url: string }
-  | { kind: 'upload'; bytes: number; contentType: string; open(): Promise<Readable> };
+  { kind: 'url'; url: string } | { kind: 'upload'; bytes: number; contentType: string; open(): Promise<Readable> };
 
 export interface SubmitRequest {
   audio: AudioSource;

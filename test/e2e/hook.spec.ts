@@ -188,9 +188,7 @@ describe.each(await databases())('the callback route on %s', (kind) => {
           for (const method of ['GET', 'DELETE', 'PATCH']) {
             const answer = await send(target, { method, headers: { authorization: right(id) } });
             expect([method, answer.status]).toEqual([method, 405]);
-            expect(String(answer.headers.allow).split(/, */).sort()).toEqual(
-              expect.arrayContaining(['POST', 'PUT']),
-            );
+            expect(String(answer.headers.allow).split(/, */).sort()).toEqual(expect.arrayContaining(['POST', 'PUT']));
             expect(JSON.parse(answer.text)).toMatchObject({ status: 405 });
           }
         }

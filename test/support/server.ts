@@ -75,7 +75,7 @@ export class TestServer {
   }
 
   /** A request with the admin key; JSON both ways unless `init` says otherwise. */
-   
+
   async api<T = Record<string, unknown>>(
     method: string,
     route: string,

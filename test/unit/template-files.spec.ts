@@ -126,7 +126,7 @@ describe('the messages that come with Herald', () => {
         expect(html).toContain('<meta name="color-scheme" content="light dark">');
         expect(html).toContain('@media (prefers-color-scheme: dark)');
         expect(html).toContain('class="preheader"');
-        expect(((/<style>[\s\S]*<\/style>/.exec(html))?.[0] ?? '').length).toBeLessThan(16_000);
+        expect((/<style>[\s\S]*<\/style>/.exec(html)?.[0] ?? '').length).toBeLessThan(16_000);
         expect(html).toContain('max-width: 600px');
         expect(html.match(/<table(?![^>]*role="presentation")/g) ?? []).toHaveLength(html.match(/<th /g) ? 1 : 0);
       }
