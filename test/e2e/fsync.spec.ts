@@ -1,0 +1,129 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestServer } from '../support/server.js';
+
+const CALLBACKS = 50;
+const CALLS = 'fsync,fdatasync,write,writev,pwrite64,sendto,sendmsg';
+
+/** Whether this machine has strace and lets it look at another process. */
+function canTrace(): boolean {
+  return spawnSync('strace', ['-f', '-e', 'trace=fsync', '-o', '/dev/null', 'true']).status === 0;
+}
+
+/** Attaches strace to a process. @returns it, once it is attached, or what it said when it could not */
+async function attach(pid: number, file: string): Promise<ChildProcess | string> {
+  const strace = spawn('strace', ['-f', '-y', '-e', `trace=${CALLS}`, '-p', String(pid), '-o', file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  return new Promise((resolve) => {
+    strace.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (/^strace: Process \d+ attached/m.test(said)) resolve(strace);
+    });
+    strace.once('error', (error) => {
+      resolve(error.message);
+    });
+    strace.once('exit', () => {
+      resolve(said);
+    });
+  });
+}
+
+async function detach(strace: ChildProcess): Promise<void> {
+  if (strace.exitCode !== null || strace.signalCode !== null) return;
+  const ended = new Promise((resolve) => strace.once('exit', resolve));
+  strace.kill('SIGINT');
+  await ended;
+}
+
+/**
+ * What matters of a trace, in order: `synced` when a sync of the write-ahead log has returned, `answered` when a 200 begins to be written.
+ * A call that another thread interrupts is two lines, `<unfinished ...>` and `resumed`.
+ */
+function eventsOf(trace: string): ('synced' | 'answered')[] {
+  const events: ('synced' | 'answered')[] = [];
+  const syncing = new Set<string>();
+  for (const line of trace.split('\n')) {
+    const thread = /^\d+/.exec(line)?.[0] ?? '';
+    if (/ (fsync|fdatasync)\(\d+<[^>]*herald\.sqlite-wal>/.test(line)) {
+      if (line.includes('<unfinished')) syncing.add(thread);
+      else if (line.endsWith("= 0")) events.push('synced');
+    } else if (/<\.\.\. (fsync|fdatasync) resumed>.*= 0$/.test(line) && syncing.delete(thread)) {
+      events.push('synced');
+    } else if (/ (write|writev|sendto|sendmsg)\(\d+<(socket|TCP)[^"]*"HTTP\/1\.1 200/.test(line)) {
+      events.push('answered');
+    }
+  }
+  return events;
+}
+
+/** Places of the answers before which nothing was synced since the answer before. */
+function unsynced(events: readonly ('synced' | 'answered')[]): number[] {
+  return events.flatMap((event, i) => (event === 'answered' && events[i - 1] !== 'synced' ? [i] : []));
+}
+
+describe('what a trace tells', () => {
+  it('counts a sync when it has returned, and not when it begins', () => {
+    const wal = '21</data/herald.sqlite-wal>';
+    const answer = '7  write(24<TCP:[1->2]>, "HTTP/1.1 200 OK\\r\\n"..., 200) = 200';
+    expect(eventsOf(`7  fdatasync(${wal}) = 0\n${answer}\n`)).toEqual(['synced', 'answered']);
+    expect(
+      eventsOf(`9  fdatasync(${wal} <unfinished ...>\n${answer}\n9  <... fdatasync resumed>)        = 0\n`),
+    ).toEqual(['answered', 'synced']);
+    expect(
+      eventsOf('7  fdatasync(20</data/herald.sqlite>) = 0\n7  write(1<pipe:[1]>, "HTTP/1.1 200", 12) = 12'),
+    ).toEqual([]);
+  });
+
+  it('finds the answer that came before its sync', () => {
+    expect(unsynced(['synced', 'answered', 'synced', 'synced', 'answered'])).toEqual([]);
+    expect(unsynced(['synced', 'answered', 'answered', 'synced'])).toEqual([2]);
+    expect(unsynced(['answered', 'synced'])).toEqual([0]);
+  });
+});
+
+describe('the answer to a callback', () => {
+  const traced = canTrace();
+  let server: TestServer;
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'herald-trace-'));
+    server = await TestServer.start({ HERALD_LOG_LEVEL: 'error' });
+  }, 30_000);
+
+  afterAll(async () => {
+    await server.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  if (!traced) console.warn('Skipped: strace is missing or may not trace here (apt-get install -y strace).');
+  (traced ? it : it.skip)(
+    'is sent only after the callback was synced to the disk',
+    async () => {
+      const file = path.join(directory, 'trace');
+      const strace = await attach(server.pid, file);
+      if (typeof strace === 'string') throw new Error(`strace could not attach: ${strace}`);
+      try {
+        for (let i = 0; i < CALLBACKS; i++) {
+          const { status } = await server.hook(
+            randomUUID(),
+            JSON.stringify({ metadata: { request_id: randomUUID() } }),
+          );
+          expect(status).toBe(200);
+        }
+      } finally {
+        await detach(strace);
+      }
+      const events = eventsOf(await readFile(file, 'utf8'));
+      expect(events.filter((event) => event === 'answered')).toHaveLength(CALLBACKS);
+      expect(unsynced(events)).toEqual([]);
+    },
+    60_000,
+  );
+});
