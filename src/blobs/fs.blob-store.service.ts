@@ -56,6 +56,7 @@ export class FsBlobStore implements BlobStore {
   }
 
   async delete(key: string): Promise<void> {
+    if (!KEY.test(key)) return;
     await unlink(this.file(key)).catch((error: unknown) => {
       if (!isMissing(error)) throw error;
     });

@@ -93,8 +93,6 @@ export class HookController {
       await this.require(check, request);
       return this.store('', request, await this.receive(request), started);
     }
-    // The body has to be taken before it can be refused.
-    await this.failures.refuseKnown(request.ip);
     const body = await this.receive(request);
     const holdsSecret = await this.holdsSecret(body, password);
     if (!holdsSecret && body.blobKey !== undefined) await this.blobs.delete(body.blobKey);
@@ -144,7 +142,8 @@ export class HookController {
   private async require(check: CredentialCheck, request: FastifyRequest): Promise<void> {
     if (check === 'ok') return;
     this.metrics.authFailures.inc({ area: 'hook' });
-    await this.failures.count(request.ip);
+    // Only wrong ones: a client that sends its credential when asked must be asked, however often it comes.
+    if (check === 'wrong') await this.failures.count(request.ip);
     throw new UnauthorizedError(
       check === 'missing'
         ? 'The callback needs Basic Auth: put https://herald:PASSWORD@host/hook… into the callback URL'

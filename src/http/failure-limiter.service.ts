@@ -7,7 +7,7 @@ export class FailureLimiter {
 
   /** @param aMinute refusals that one address may collect within a minute before it is told to wait */
   constructor(
-    private readonly aMinute: number,
+    aMinute: number,
     private readonly message: string,
   ) {
     this.failures = new RateLimiterMemory({ points: aMinute, duration: 60 });
@@ -21,11 +21,5 @@ export class FailureLimiter {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
       throw new RateLimitedError(this.message, refusal.msBeforeNext);
     }
-  }
-
-  /** For what costs much before it can be refused. @throws RateLimitedError when the address is over the limit already */
-  async refuseKnown(address: string): Promise<void> {
-    const state = await this.failures.get(address);
-    if (state && state.consumedPoints > this.aMinute) throw new RateLimitedError(this.message, state.msBeforeNext);
   }
 }

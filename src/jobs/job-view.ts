@@ -35,5 +35,5 @@ function audioView(job: JobEntity) {
 }
 
 function withoutQuery(url: string): string {
-  return url.replace(/[?#].*$/s, '').replace(/\/\/[^@/]*@/, '//');
+  return url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//');
 }

@@ -700,6 +700,9 @@ describe.each(await databases())('the callback route on %s', (kind) => {
       expect([...statuses].sort()).toEqual([401, 429]);
       const limited = answers.find(({ status }) => status === 429);
       expect(Number(limited?.headers['retry-after'])).toBeGreaterThan(0);
+      // Who sends its credential only when asked is asked all the same: the same proxy may stand in front of both.
+      const asked = await send(urlOf(id), { headers: { 'content-length': '2' }, body: [Buffer.from('{}')] });
+      expect([asked.status, asked.headers['www-authenticate']]).toEqual([401, 'Basic realm="herald"']);
       expect((await stage.server.hook(id, BODY)).status).toBe(200);
       expect((await stage.settled(id)).state).toBe('completed');
     },

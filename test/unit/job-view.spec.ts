@@ -17,6 +17,7 @@ describe('a job as the API shows it', () => {
     ['https://a.example/call.wav?X-Signature=secret', 'https://a.example/call.wav'],
     ['https://a.example/call.wav#secret', 'https://a.example/call.wav'],
     ['https://user:secret@a.example/call.wav', 'https://a.example/call.wav'],
+    ['https://user:sec@ret@a.example/call.wav', 'https://a.example/call.wav'],
     ['https://secret@a.example:8443/call.wav?token=secret#secret', 'https://a.example:8443/call.wav'],
     ['https://a.example/x@y/call.wav', 'https://a.example/x@y/call.wav'],
   ])('shows %s without its query and credentials', (audioUrl, url) => {
