@@ -33,7 +33,8 @@ let told = false;
 function read(folder: string): SharedFile[] {
   if (!existsSync(FOLDER)) {
     // A public runner has only the project; our own CI has the folder beside it.
-    if (process.env.CI && !process.env.GITHUB_ACTIONS) throw new Error('../shared/deepgram is not beside the project; CI must have it');
+    if (process.env.CI && !process.env.GITHUB_ACTIONS)
+      throw new Error('../shared/deepgram is not beside the project; CI must have it');
     if (!told) process.stdout.write('skipped: ../shared/deepgram is not beside the project\n');
     told = true;
     return [];
