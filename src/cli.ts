@@ -17,7 +17,9 @@ switch (command) {
   }
   case 'demo': {
     const { runDemo } = await import('./sandbox/demo.service.js');
-    process.exitCode = await runDemo({ exit: rest.includes('--exit'), env: process.env, out: process.stdout });
+    const code = await runDemo({ exit: rest.includes('--exit'), env: process.env, out: process.stdout });
+    // Everything is closed by now; a read that Node still counts as open must not keep the command from ending.
+    process.stdout.write('', () => process.exit(code));
     break;
   }
   case 'help':

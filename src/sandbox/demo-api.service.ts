@@ -1,4 +1,4 @@
-import { openAsBlob } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isObject } from '../json.js';
@@ -27,7 +27,7 @@ export class DemoApi {
   async upload<T>(path: string, request: unknown, file: string, contentType: string): Promise<T> {
     const form = new FormData();
     form.append('request', new Blob([JSON.stringify(request)], { type: 'application/json' }), 'request.json');
-    form.append('audio', await openAsBlob(file, { type: contentType }), basename(file));
+    form.append('audio', new Blob([await readFile(file)], { type: contentType }), basename(file));
     return this.request<T>(path, { method: 'POST', body: form });
   }
 
