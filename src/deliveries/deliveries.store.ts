@@ -107,17 +107,19 @@ export class DeliveriesStore {
   async dueNow(): Promise<{ queued: boolean; unknown: boolean }> {
     const now = this.clock.now();
     const due = await this.database.read<{ state: string }>(
-      `select distinct state from deliveries where state in ('queued', 'unknown') and due_at <= ?`,
-      [now],
+      `select distinct state from deliveries where state in ('queued', 'unknown') and due_at <= ?
+          and (lease_until is null or lease_until <= ?)`,
+      [now, now],
     );
     const states = due.map(({ state }) => state);
     return { queued: states.includes('queued'), unknown: states.includes('unknown') };
   }
 
-  /** Epoch milliseconds of the next queued delivery or look-up, if there is one. */
+  /** Epoch milliseconds of the next queued delivery or look-up, if there is one; a look-up in hand counts when its lease ends. */
   async nextDue(): Promise<number | undefined> {
     const [row] = await this.database.read<{ next: number | null }>(
-      `select min(due_at) as next from deliveries where state in ('queued', 'unknown')`,
+      `select min(case when lease_until > due_at then lease_until else due_at end) as next
+         from deliveries where state in ('queued', 'unknown')`,
     );
     return row?.next ?? undefined;
   }
