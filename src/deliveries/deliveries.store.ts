@@ -276,7 +276,6 @@ export class DeliveriesStore {
     source: EnqueueSource,
     now: number,
   ): Record<string, string | number | null> {
-    const about = source.aboutDeliveryId;
     return {
       id: this.ids.next(),
       job_id: source.jobId,
@@ -293,11 +292,10 @@ export class DeliveriesStore {
       attach: JSON.stringify(notification.attach),
       preview_segments: notification.previewSegments ?? null,
       matches: JSON.stringify(notification.matches),
-      about_delivery_id: about ?? null,
+      about_delivery_id: source.aboutDeliveryId ?? null,
       state: notification.state,
       reason: notification.reason ?? null,
-      // One message for each delivery that died, not one for the job.
-      dedupe_key: about === undefined ? notification.dedupeKey : `${notification.dedupeKey}:${about}`,
+      dedupe_key: notification.dedupeKey,
       due_at: notification.dueAt,
       attempts_counted: 0,
       attempts_made: 0,
