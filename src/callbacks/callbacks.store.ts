@@ -46,12 +46,11 @@ export class CallbacksStore {
       .getMany();
   }
 
-  /** Ids of callbacks to settle, oldest first. */
-  async pending(limit: number): Promise<string[]> {
-    const found = await this.database.read<{ id: string }>(
-      `select id from callbacks where state = 'pending' order by id limit ${String(limit)}`,
+  /** Callbacks to settle, oldest first. `jobId` is empty where the job is found only when it is settled. */
+  pending(limit: number): Promise<{ id: string; jobId: string }[]> {
+    return this.database.read(
+      `select id, job_id as "jobId" from callbacks where state = 'pending' order by id limit ${String(limit)}`,
     );
-    return found.map((row) => row.id);
   }
 
   /** The bytes exactly as they came. */

@@ -63,18 +63,23 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
 
   private async drain(): Promise<number> {
     for (;;) {
-      const ids = await this.callbacks.pending(BATCH);
+      const pending = await this.callbacks.pending(BATCH);
       if (this.stopping) return 0;
       await this.letCallbacksFirst();
-      const settled = await Promise.all(ids.map((id) => this.settleOne(id)));
+      const settled = await Promise.all(inLanes(pending).map((lane) => this.settleLane(lane)));
       if (settled.includes(false)) return SECOND;
-      if (ids.length < BATCH) return POLL[this.settings.database.kind];
+      if (pending.length < BATCH) return POLL[this.settings.database.kind];
     }
   }
 
   /** Callbacks that wait for their acknowledgement go first, within reason: what is settled later is settled all the same. */
   private async letCallbacksFirst(): Promise<void> {
     for (let waited = 0; waited < PATIENCE && this.arrivals.waiting > CROWD; waited += STEP) await sleep(STEP);
+  }
+
+  private async settleLane(ids: string[]): Promise<boolean> {
+    for (const id of ids) if (!(await this.settleOne(id))) return false;
+    return true;
   }
 
   private async settleOne(id: string): Promise<boolean> {
@@ -95,4 +100,14 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
       return false;
     }
   }
+}
+
+/** Callbacks of one job stay in their order: the first transcript wins. */
+function inLanes(pending: { id: string; jobId: string }[]): string[][] {
+  const lanes = new Map<string, string[]>();
+  for (const { id, jobId } of pending) {
+    const key = jobId === '' ? id : jobId;
+    lanes.set(key, [...(lanes.get(key) ?? []), id]);
+  }
+  return [...lanes.values()];
 }
