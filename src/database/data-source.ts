@@ -10,6 +10,7 @@ import { TemplateEntity } from '../templates/template.entity.js';
 import { TranscriptEntity } from '../transcripts/transcript.entity.js';
 import { AuditEntity, MetaEntity } from './audit.entity.js';
 import { First1700000000001 } from './migrations/0001-first.js';
+import { Reliability1700000000002 } from './migrations/0002-reliability.js';
 
 export type DatabaseSettings = { kind: 'sqlite'; file: string } | { kind: 'postgres'; url: string };
 
@@ -31,7 +32,7 @@ const entities = [
   TranscriptEntity,
 ];
 
-export const migrations = [First1700000000001];
+export const migrations = [First1700000000001, Reliability1700000000002];
 
 /** A short wait for a locked file: the driver is synchronous, so a longer one would stop the whole process. */
 const BUSY_TIMEOUT_MS = 100;

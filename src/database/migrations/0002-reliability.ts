@@ -1,0 +1,67 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { dialectOf } from '../source.dialect.js';
+
+/** Deadlines of jobs, paused channels, caps on what is sent, opt-outs by sender, alerts to the operator, proofs of erasure. */
+export class Reliability1700000000002 implements MigrationInterface {
+  name = 'Reliability1700000000002';
+
+  async up(runner: QueryRunner): Promise<void> {
+    const { text, integer, bigint } = dialectOf(runner.dataSource).types;
+    await run(runner, [
+      // When the callback should have come; a job that was submitted before this release gets the wait of that release.
+      `alter table jobs add column deadline_at ${bigint}`,
+      `alter table jobs add column resubmissions ${integer} not null default 0`,
+      `alter table jobs add column overdue_at ${bigint}`,
+      `alter table jobs add column content_dropped_at ${bigint}`,
+      `update jobs set deadline_at = submitted_at + 1800000 where state = 'submitted'`,
+      'create index jobs_deadline on jobs (state, deadline_at)',
+
+      // Why a channel sends nothing at present. `*` is the switch for all sending.
+      `create table channel_states (
+        channel ${text} not null primary key, paused_at ${bigint}, paused_by ${text}, code ${text}, reason ${text},
+        trial_at ${bigint}, trials ${integer} not null, updated_at ${bigint} not null)`,
+      `create table cap_counters (
+        cap ${text} not null, window_start ${bigint} not null, count ${integer} not null, primary key (cap, window_start))`,
+      'create index deliveries_channel_due on deliveries (state, channel, due_at)',
+
+      // An opt-out holds for the sender that was told so; an empty sender is every sender.
+      `alter table suppressions add column sender ${text} not null default ''`,
+      `alter table suppressions add column source ${text} not null default 'operator'`,
+      'drop index suppressions_address',
+      'create unique index suppressions_address on suppressions (kind, address, sender)',
+
+      `create table alerts (
+        key ${text} not null primary key, kind ${text} not null, since ${bigint} not null, told_at ${bigint},
+        detail ${text} not null)`,
+      `create table erasures (
+        id ${text} not null primary key, at ${bigint} not null, actor ${text} not null, kind ${text} not null,
+        subject_hash ${text} not null, counts ${text} not null)`,
+    ]);
+  }
+
+  /** What only this release knows is lost: deadlines, pauses, caps, and every opt-out but one for each address. */
+  async down(runner: QueryRunner): Promise<void> {
+    await run(runner, [
+      'drop table erasures',
+      'drop table alerts',
+      'drop index suppressions_address',
+      // An address that one sender must not write to is from now on one that nobody writes to: the safe side.
+      `delete from suppressions where exists (select 1 from suppressions other
+         where other.kind = suppressions.kind and other.address = suppressions.address and other.id < suppressions.id)`,
+      'alter table suppressions drop column source',
+      'alter table suppressions drop column sender',
+      'create unique index suppressions_address on suppressions (kind, address)',
+      'drop index deliveries_channel_due',
+      'drop table cap_counters',
+      'drop table channel_states',
+      'drop index jobs_deadline',
+      ...['content_dropped_at', 'overdue_at', 'resubmissions', 'deadline_at'].map(
+        (column) => `alter table jobs drop column ${column}`,
+      ),
+    ]);
+  }
+}
+
+async function run(runner: QueryRunner, statements: string[]): Promise<void> {
+  for (const statement of statements) await runner.query(statement);
+}
