@@ -83,7 +83,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    files: ['test/**/*.ts', 'chaos/**/*.ts', 'bench/**/*.ts'],
     rules: {
       // A test may insist on what it has just arranged.
       '@typescript-eslint/no-non-null-assertion': 'off',

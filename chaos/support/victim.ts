@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Stage, type DatabaseKind } from '../../test/support/stage.js';
+import { StagedSmtp } from './staged-smtp.js';
+import { StagedTwilio } from './staged-twilio.js';
+
+const ACCOUNT = { accountSid: `AC${'0'.repeat(32)}`, authToken: 'stand-in-auth-token' };
+/** How long a drain may take on a busy machine. */
+const PATIENCE_MS = 180_000;
+
+/** A built server that is there to be killed, between sinks that survive it. */
+export class Victim {
+  kills = 0;
+
+  private constructor(
+    readonly stage: Stage,
+    readonly smtp: StagedSmtp,
+    readonly twilio: StagedTwilio,
+  ) {}
+
+  static async start(kind: DatabaseKind, env: Record<string, string> = {}): Promise<Victim> {
+    const smtp = new StagedSmtp();
+    const twilio = new StagedTwilio(ACCOUNT);
+    const stage = await Stage.start(kind, {
+      twilio: ACCOUNT,
+      env: {
+        SMTP_URL: await smtp.start(),
+        TWILIO_BASE_URL: await twilio.start(),
+        HERALD_LOG_LEVEL: 'warn',
+        ...env,
+      },
+    });
+    return new Victim(stage, smtp, twilio);
+  }
+
+  get url(): string {
+    return this.stage.server.url;
+  }
+
+  /** SIGKILL at once; the caller is in the middle of something, and nothing of it may go on. */
+  strike(): void {
+    process.kill(this.stage.server.pid, 'SIGKILL');
+    this.killed();
+  }
+
+  /** Waits until the process is gone, however it went. */
+  async gone(): Promise<void> {
+    await this.stage.server.end('SIGKILL');
+  }
+
+  async kill(): Promise<void> {
+    this.killed();
+    await this.stage.server.end('SIGKILL');
+  }
+
+  /** @returns milliseconds until it was ready */
+  async restart(): Promise<number> {
+    const started = performance.now();
+    await this.stage.server.restart();
+    return performance.now() - started;
+  }
+
+  /** Waits until nothing waits to be settled or sent. What may have been sent waits for its look-up, and is not waited for. */
+  async drained(): Promise<void> {
+    await this.untilNone('callbacks', `state = 'pending'`);
+    await this.untilNone('deliveries', `state in ('queued', 'sending')`);
+  }
+
+  /**
+   * Looks up now what may have been sent, instead of a minute after its send: the times of those sends are moved back while the server
+   * is down.
+   */
+  async lookUpNow(): Promise<void> {
+    await this.untilNone('deliveries', `state = 'sending'`);
+    await this.gone();
+    const unknown = `select id from deliveries where state = 'unknown'`;
+    await this.stage.sql(`update attempts set started_at = started_at - 90000 where delivery_id in (${unknown})`);
+    await this.stage.sql(`update deliveries set due_at = 0 where state = 'unknown'`);
+    await this.restart();
+    await this.untilNone('deliveries', `state = 'unknown' and due_at = 0`);
+    await this.drained();
+  }
+
+  /** Waits until the table has no such row. */
+  async untilNone(table: string, where: string): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const left = await this.stage.count(table, where);
+      if (left === 0) return;
+      if (Date.now() > deadline)
+        throw new Error(`${left} of ${table} stay ${where}: ${this.stage.server.log.slice(-2000)}`);
+      await sleep(100);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.stage.stop();
+    await Promise.all([this.smtp.stop(), this.twilio.stop()]);
+  }
+
+  private killed(): void {
+    this.kills++;
+    this.smtp.era = this.kills;
+    this.twilio.era = this.kills;
+  }
+}
