@@ -8,9 +8,9 @@ import type { StagedTwilio } from './staged-twilio.js';
  * promise, and are to be empty; the numbers are figures.
  */
 export interface Reckoning {
-  /** Acknowledged, and not stored or not settled. */
+  /** Request ids of callbacks that were acknowledged, and are not stored or were never settled: there is no job. */
   lost: string[];
-  /** Request ids with more, or fewer, than one job, one settled callback and one transcript. */
+  /** Request ids with more, or fewer, than one job, one settled callback (the one that was acknowledged) and one transcript. */
   notSettledOnce: string[];
   /** Jobs whose deliveries are not exactly those that the rules ask for. */
   wronglyPlanned: string[];
@@ -77,31 +77,30 @@ function stored(
   sender: Sender,
   { callbacks, jobs, transcripts, deliveries }: Rows,
 ): Pick<Reckoning, 'lost' | 'notSettledOnce' | 'wronglyPlanned' | 'acknowledged'> {
-  const states = new Map(callbacks.map(({ id, state }) => [id, state]));
   const jobsOf = grouped(jobs, ({ request_id }) => request_id);
   const callbacksOf = grouped(callbacks, ({ job_id }) => job_id);
   const transcriptsOf = grouped(transcripts, ({ job_id }) => job_id);
   const deliveriesOf = grouped(deliveries, ({ job_id }) => job_id);
-  const { acknowledged } = sender;
+  const lost: string[] = [];
   const notSettledOnce: string[] = [];
   const wronglyPlanned: string[] = [];
   for (const callback of sender.sent.values()) {
     const own = jobsOf.get(callback.requestId) ?? [];
-    if (own.length === 0 && callback.acknowledged === undefined) continue;
-    const id = own[0]?.id ?? '';
-    const once = own.length === 1 && transcriptsOf.get(id)?.length === 1 && callbacksOf.get(id)?.length === 1;
-    if (!once) notSettledOnce.push(callback.requestId);
+    const [job] = own;
+    if (!job) {
+      if (callback.acknowledged !== undefined) lost.push(callback.requestId);
+      continue;
+    }
+    const { id } = job;
+    const [kept, ...others] = callbacksOf.get(id) ?? [];
+    const once = own.length === 1 && transcriptsOf.get(id)?.length === 1 && others.length === 0;
+    const same = callback.acknowledged === undefined || callback.acknowledged === kept?.id;
+    if (!once || !same || kept?.state !== 'settled') notSettledOnce.push(callback.requestId);
     const expected = [callback.email, callback.phone].filter((to) => to !== undefined).sort();
     const planned = (deliveriesOf.get(id) ?? []).map(({ recipient }) => recipient).sort();
     if (planned.join() !== expected.join()) wronglyPlanned.push(`${callback.requestId}: ${planned.join()}`);
   }
-  const lost = acknowledged.filter((one) => states.get(one.acknowledged ?? '') !== 'settled');
-  return {
-    lost: lost.map(({ requestId }) => requestId),
-    notSettledOnce,
-    wronglyPlanned,
-    acknowledged: acknowledged.length,
-  };
+  return { lost, notSettledOnce, wronglyPlanned, acknowledged: sender.acknowledged.length };
 }
 
 function sent(

@@ -1,45 +1,13 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestServer } from '../support/server.js';
+import { attach, canTrace, detach } from '../support/strace.js';
 
 const CALLBACKS = 50;
 const CALLS = 'fsync,fdatasync,write,writev,pwrite64,sendto,sendmsg';
-
-/** Whether this machine has strace and lets it look at another process. */
-function canTrace(): boolean {
-  return spawnSync('strace', ['-f', '-e', 'trace=fsync', '-o', '/dev/null', 'true']).status === 0;
-}
-
-/** Attaches strace to a process. @returns it, once it is attached, or what it said when it could not */
-async function attach(pid: number, file: string): Promise<ChildProcess | string> {
-  const strace = spawn('strace', ['-f', '-y', '-e', `trace=${CALLS}`, '-p', String(pid), '-o', file], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  return new Promise((resolve) => {
-    strace.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-      if (/^strace: Process \d+ attached/m.test(said)) resolve(strace);
-    });
-    strace.once('error', (error) => {
-      resolve(error.message);
-    });
-    strace.once('exit', () => {
-      resolve(said);
-    });
-  });
-}
-
-async function detach(strace: ChildProcess): Promise<void> {
-  if (strace.exitCode !== null || strace.signalCode !== null) return;
-  const ended = new Promise((resolve) => strace.once('exit', resolve));
-  strace.kill('SIGINT');
-  await ended;
-}
 
 /**
  * What matters of a trace, in order: `synced` when a sync of the write-ahead log has returned, `answered` when a 200 begins to be written.
@@ -109,7 +77,7 @@ describe('the answer to a callback', () => {
       const server = running;
       if (!server) throw new Error('the server did not start');
       const file = path.join(directory, 'trace');
-      const strace = await attach(server.pid, file);
+      const strace = await attach(server.pid, ['-y', '-e', `trace=${CALLS}`, '-o', file]);
       if (typeof strace === 'string') {
         if (process.env.CI) throw new Error(`strace could not attach: ${strace}`);
         console.warn(`Skipped: strace may not attach to a process here: ${strace}`);
