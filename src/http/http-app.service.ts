@@ -21,8 +21,9 @@ const KEEP_ALIVE_MS = 72_000;
 const MAX_CONNECTIONS = 10_000;
 /** What is still being answered at shutdown may end within this time; a client that does not read must not hold the process. */
 const SHUTDOWN_GRACE_MS = 5_000;
-/** How long a sender that got its answer before it was through may go on sending. */
+/** A sender that got its answer before it was through may go on sending for so many rounds, and be silent for one. */
 const LINGER_MS = 2_000;
+const LINGER_ROUNDS = 15;
 
 const DOCS_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
@@ -106,8 +107,11 @@ function addHooks(adapter: FastifyAdapter, log: Log): void {
     }, SHUTDOWN_GRACE_MS).unref();
     done();
   });
+  server.addHook('onSend', (request, reply, payload, done) => {
+    endUnreadBody(request, reply);
+    done(null, payload);
+  });
   server.addHook('onResponse', (request, reply, done) => {
-    if (!request.raw.complete) endUnreadBody(request);
     logRequest(log, request, reply);
     done();
   });
@@ -135,18 +139,31 @@ function kindOf(request: FastifyRequest) {
 }
 
 /**
- * The answer went out before the body was in (401, 413 …). Closing at once would reset the connection, and the sender would never
- * see the answer; so the rest is thrown away for a moment, and then the connection ends.
+ * The answer goes out before the body is in (401, 413 …). Closing at once would reset the connection, and the sender would never see the
+ * answer; so our side ends after the answer, and what still comes is thrown away for a bounded time.
  */
-function endUnreadBody({ raw }: FastifyRequest): void {
-  // Gone when whoever read the body has ended the request.
-  const socket = raw.socket as Socket | null;
-  const end = setTimeout(() => socket?.destroy(), LINGER_MS);
-  end.unref();
-  raw.once('close', () => {
-    if (raw.complete) clearTimeout(end);
-  });
-  raw.resume();
+function endUnreadBody({ raw }: FastifyRequest, reply: FastifyReply): void {
+  const { headers } = raw;
+  const { socket } = reply.raw;
+  const announced = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (raw.complete || !announced || !socket || socket.destroyed) return;
+  reply.raw.setHeader('Connection', 'close');
+  // The server calls this once the answer is written.
+  socket.destroySoon = () => {
+    Reflect.deleteProperty(socket, 'destroySoon');
+    socket.end();
+    let read = socket.bytesRead;
+    let rounds = 0;
+    const watch = setInterval(() => {
+      rounds += 1;
+      if (socket.bytesRead === read || rounds === LINGER_ROUNDS) socket.destroy();
+      read = socket.bytesRead;
+    }, LINGER_MS).unref();
+    socket.once('close', () => {
+      clearInterval(watch);
+    });
+    raw.resume();
+  };
 }
 
 function logRequest(log: Log, request: FastifyRequest, reply: FastifyReply): void {

@@ -390,6 +390,39 @@ describe.each(await databases())('the callback route on %s', (kind) => {
       PATIENCE_MS,
     );
 
+    it(
+      'lets a slow sender that reads only after its whole body see why it was refused (I6)',
+      async () => {
+        const id = await stage.submitted();
+        const { hostname, port } = new URL(stage.server.url);
+        const socket = connect(Number(port), hostname);
+        socket.pause();
+        const broken: string[] = [];
+        socket.on('error', (error) => broken.push(error.message));
+        const closed = new Promise((resolve) => socket.once('close', resolve));
+        const head = [
+          `POST /hook/${id} HTTP/1.1`,
+          'Host: herald',
+          'Connection: close',
+          `Authorization: ${right(id)}`,
+          `Content-Length: ${String(65 * MIB)}`,
+        ];
+        socket.write(`${head.join('\r\n')}\r\n\r\n`);
+        for (let i = 0; i < 65; i++) {
+          await new Promise((resolve) => socket.write(Buffer.alloc(MIB, 0x20), resolve));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        let text = '';
+        socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        socket.resume();
+        await closed;
+        expect(broken).toEqual([]);
+        expect(text).toMatch(/^HTTP\/1\.1 413 /);
+        expect(text).toContain('HERALD_MAX_CALLBACK_BYTES');
+      },
+      PATIENCE_MS,
+    );
+
     it.each([2000, 3 * MIB])(
       'stores nothing of a body that breaks off after %s bytes',
       async (sent) => {
