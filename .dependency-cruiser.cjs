@@ -39,7 +39,7 @@ const LAYERS = [
   { name: 'L2', path: '^src/(jobs|rules|templates)/' },
   { name: 'L3', path: '^src/(callbacks|deliveries)/' },
   { name: 'L4', path: '^src/settle/' },
-  { name: 'L5', path: '^src/(health|console)/' },
+  { name: 'L5', path: '^src/(health|console|keeping|operator)/' },
   {
     name: 'L6',
     path: '^src/(sandbox/|(main|cli|index|testing|app\\.module|(start|first-start|serve|blob-sweep)\\.service|herald\\.[a-z-]+)\\.ts$)',

@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   METHOD_NOT_ALLOWED: 405,
   CONFLICT: 409,
   IDEMPOTENCY_CONFLICT: 409,
+  GONE: 410,
   PRECONDITION_FAILED: 412,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
@@ -123,6 +124,11 @@ export class ConflictError extends HeraldError {
 /** The Idempotency-Key was used before with another body. */
 export class IdempotencyConflictError extends HeraldError {
   readonly code = 'IDEMPOTENCY_CONFLICT';
+}
+
+/** It was there, and was dropped by age. */
+export class GoneError extends HeraldError {
+  readonly code = 'GONE';
 }
 
 /** If-Match names a version that is no longer the current one. */

@@ -15,6 +15,7 @@ import { HealthModule } from './health/health.module.js';
 import type { HeraldResources } from './herald.options.js';
 import { HttpModule } from './http/http.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { KeepingModule } from './keeping/keeping.module.js';
 import { Log } from './log.service.js';
 import { Metrics } from './metrics.service.js';
 import { CALLBACK_URL, PRESETS, PROVIDER } from './providers/provider.js';
@@ -71,6 +72,7 @@ export class HeraldModule {
         DeliveriesModule,
         SettleModule,
         HealthModule,
+        KeepingModule,
       ],
       providers: [FirstStart, BlobSweep],
     };

@@ -3,7 +3,7 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nest
 import { z } from 'zod';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
-import { ConflictError, NotFoundError } from '../errors.js';
+import { ConflictError, GoneError, NotFoundError } from '../errors.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { pageOf } from '../http/openapi.js';
 import { pageQuery, timeQuery, toPage, type Page } from '../http/page.js';
@@ -90,6 +90,8 @@ export class CallbacksController {
   @RequireScope('admin')
   async replay(@Param('id', { schema: CallbackId }) id: string, @Actor() actor: Principal): Promise<CallbackView> {
     await this.show(id);
+    if (!(await this.callbacks.hasBody(id)))
+      throw new GoneError('The bytes of this callback were dropped by age (HERALD_CONTENT_RETENTION_DAYS)');
     const waiting = await this.database.uow.run(async (tx) => {
       const replayed = await this.callbacks.replay(tx, id);
       if (replayed) await this.audit.record(tx, actor.name, 'callback.replayed', id);

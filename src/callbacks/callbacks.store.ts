@@ -134,6 +134,15 @@ export class CallbacksStore {
     });
   }
 
+  /** False when the bytes were dropped by age. */
+  async hasBody(id: string): Promise<boolean> {
+    const found = await this.database.read(
+      'select id from callbacks where id = ? and (body is not null or blob_key is not null or bytes = 0)',
+      [id],
+    );
+    return found.length > 0;
+  }
+
   /** Back to the inbox. @returns false when there is no such callback, or it waits already */
   async replay(tx: EntityManager, id: string): Promise<boolean> {
     const { dialect } = this.database;

@@ -231,6 +231,17 @@ export const EnvSchema = z.object({
     expected: 'a whole number from 1 to 36500',
     meaning: 'Jobs, transcripts and messages are erased after so many days. Not set: kept.',
   }),
+  HERALD_CONTENT_RETENTION_DAYS: option(wholeNumber(1, 36_500).optional(), {
+    expected: 'a whole number from 1 to 36500',
+    meaning:
+      'Words (transcripts, callback bodies, message texts) are dropped after so many days, and the rest is kept. Not set: kept.',
+  }),
+  HERALD_AUDIO_RETENTION_DAYS: option(wholeNumber(1, 36_500).default(7), {
+    expected: 'a whole number from 1 to 36500',
+    default: '7',
+    meaning:
+      'Uploaded audio of failed and overdue jobs is dropped after so many days; that of completed ones is at once.',
+  }),
   HERALD_LOG_LEVEL: option(z.enum(LOG_LEVELS).default('info'), {
     expected: `${LOG_LEVELS.slice(0, -1).join(', ')} or ${LOG_LEVELS.at(-1) ?? ''}`,
     default: 'info',

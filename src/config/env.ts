@@ -38,6 +38,9 @@ export interface Settings {
   maxAudioBytes: number;
   /** Absent: nothing is erased by age. */
   retentionDays?: number;
+  /** Absent: words are kept as long as their job. */
+  contentRetentionDays?: number;
+  audioRetentionDays: number;
   logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -152,6 +155,8 @@ function toSettings(env: Env): Settings {
     maxCallbackBytes: env.HERALD_MAX_CALLBACK_BYTES,
     maxAudioBytes: env.HERALD_MAX_AUDIO_BYTES,
     ...optional('retentionDays', env.HERALD_RETENTION_DAYS),
+    ...optional('contentRetentionDays', env.HERALD_CONTENT_RETENTION_DAYS),
+    audioRetentionDays: env.HERALD_AUDIO_RETENTION_DAYS,
     logLevel: env.HERALD_LOG_LEVEL,
   };
 }
@@ -204,6 +209,9 @@ export function describeSettings(settings: Settings): Record<string, string> {
     maxCallbackBytes: String(settings.maxCallbackBytes),
     maxAudioBytes: String(settings.maxAudioBytes),
     retentionDays: settings.retentionDays === undefined ? 'kept for ever' : String(settings.retentionDays),
+    contentRetentionDays:
+      settings.contentRetentionDays === undefined ? 'as the job' : String(settings.contentRetentionDays),
+    audioRetentionDays: String(settings.audioRetentionDays),
     logLevel: settings.logLevel,
   };
 }

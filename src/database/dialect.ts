@@ -1,3 +1,6 @@
+/** A statement for {@link Dialect.bind}, and its parameters. */
+export type Statement = [statement: string, parameters: unknown[]];
+
 /** Everything in which SQLite and PostgreSQL differ for the stores. A store asks for a clause, never for the driver's name. */
 export interface Dialect {
   /** Appended to the sub-select of a claim, so that several claimers take different rows. */
@@ -15,6 +18,8 @@ export interface Dialect {
   };
   /** Statements that make the full-text index of `transcripts`, and those that remove it. */
   readonly fullText: { readonly up: string[]; readonly down: string[] };
+  /** The same for the way from a job to its row in that index, where the index itself has none. */
+  readonly fullTextRows: { readonly up: string[]; readonly down: string[] };
   /** Statement, outside of a transaction, that takes erased content out of the write-ahead log; undefined where nobody can. */
   readonly forget: string | undefined;
   /** Several writers may have transactions open at once. */
@@ -28,10 +33,10 @@ export interface Dialect {
   /** Condition on `job_id` of transcripts that hold every word of the one bound parameter (see {@link searchParameter}). */
   readonly searchCondition: string;
   searchParameter(query: string): string;
-  /** Puts a transcript into the full-text index; parameters: job id, {@link indexedWords}. */
-  readonly indexTranscript: string;
-  /** Takes it out; parameter: job id. */
-  readonly unindexTranscript: string;
+  /** Puts a transcript into the full-text index; `words` are {@link indexedWords}. */
+  indexTranscript(jobId: string, words: string): Statement[];
+  /** Takes it out, in a time that does not grow with the index. */
+  unindexTranscript(jobId: string): Statement[];
 }
 
 /** What the full-text index holds of a transcript at most: a row of PostgreSQL's takes a megabyte of different words. */

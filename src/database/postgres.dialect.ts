@@ -18,6 +18,7 @@ export const postgresDialect: Dialect = {
     ],
     down: ['drop table transcripts_fts'],
   },
+  fullTextRows: { up: [], down: [] },
   forget: undefined,
   concurrentWriters: true,
   bind: (statement) => {
@@ -32,6 +33,11 @@ export const postgresDialect: Dialect = {
     searchWords(query)
       .map((word) => `'${word}'`)
       .join(' & '),
-  indexTranscript: `insert into transcripts_fts (job_id, words) values (?, array_to_tsvector(string_to_array(?, ' ')))`,
-  unindexTranscript: 'delete from transcripts_fts where job_id = ?',
+  indexTranscript: (jobId, words) => [
+    [
+      `insert into transcripts_fts (job_id, words) values (?, array_to_tsvector(string_to_array(?, ' ')))`,
+      [jobId, words],
+    ],
+  ],
+  unindexTranscript: (jobId) => [['delete from transcripts_fts where job_id = ?', [jobId]]],
 };

@@ -19,6 +19,13 @@ export const sqliteDialect: Dialect = {
     ],
     down: ['drop table transcripts_fts'],
   },
+  fullTextRows: {
+    up: [
+      'create table transcript_index (job_id text not null primary key, entry integer not null)',
+      'insert into transcript_index (job_id, entry) select job_id, rowid from transcripts_fts',
+    ],
+    down: ['drop table transcript_index'],
+  },
   forget: 'pragma wal_checkpoint(truncate)',
   concurrentWriters: false,
   bind: (statement) => statement,
@@ -29,6 +36,13 @@ export const sqliteDialect: Dialect = {
     searchWords(query)
       .map((word) => `"${word}"`)
       .join(' '),
-  indexTranscript: 'insert into transcripts_fts (job_id, text) values (?, ?)',
-  unindexTranscript: 'delete from transcripts_fts where job_id = ?',
+  indexTranscript: (jobId, words) => [
+    ['insert into transcripts_fts (job_id, text) values (?, ?)', [jobId, words]],
+    ['insert into transcript_index (job_id, entry) values (?, last_insert_rowid())', [jobId]],
+  ],
+  // By its number: the index finds words, and would read every entry for a job.
+  unindexTranscript: (jobId) => [
+    ['delete from transcripts_fts where rowid = (select entry from transcript_index where job_id = ?)', [jobId]],
+    ['delete from transcript_index where job_id = ?', [jobId]],
+  ],
 };

@@ -65,6 +65,8 @@ export class MessageComposer {
   ): Promise<Composed> {
     const job = await this.jobs.find(delivery.jobId);
     if (!job) throw new TemplateRenderError('The job of this delivery was deleted');
+    if (job.contentDroppedAt !== null)
+      throw new TemplateRenderError('The words of this job were dropped by age: there is nothing left to tell');
     const template = await this.templates.current(delivery.template);
     if (!template) throw new TemplateRenderError(`There is no template "${delivery.template}" any more`);
     const data = await this.renderData(delivery, job, transcript, recipient);

@@ -27,6 +27,7 @@ export const ERROR_TITLES: Record<ErrorCode, string> = {
   METHOD_NOT_ALLOWED: 'The path exists under other methods',
   CONFLICT: 'The state of the resource does not allow it',
   IDEMPOTENCY_CONFLICT: 'The Idempotency-Key was used with another body',
+  GONE: 'It is not kept any more',
   PRECONDITION_FAILED: 'Somebody changed it meanwhile',
   BODY_TOO_LARGE: 'The body is too large',
   UNSUPPORTED_MEDIA_TYPE: 'The route does not take this Content-Type',

@@ -6,6 +6,8 @@ import { isoTime } from '../iso-time.js';
 export interface JobTimeline {
   /** Id under /v1/transcripts; null while there is none. */
   transcriptId: string | null;
+  /** Seconds of audio; kept when the words are dropped. */
+  duration: unknown;
   callbacks: unknown[];
   evaluations: unknown[];
   deliveries: unknown[];
@@ -20,7 +22,7 @@ export class JobTimelineStore {
 
   async of(jobId: string): Promise<JobTimeline> {
     const [transcripts, callbacks, evaluations, deliveries] = await Promise.all([
-      this.database.read<Row>('select job_id from transcripts where job_id = ?', [jobId]),
+      this.database.read<Row>('select callback_id, duration from transcripts where job_id = ?', [jobId]),
       this.database.read<Row>(
         'select id, state, reason, method, bytes, repeats, received_at, settled_at from callbacks where job_id = ? order by id',
         [jobId],
@@ -36,7 +38,9 @@ export class JobTimelineStore {
       ),
     ]);
     return {
-      transcriptId: transcripts.length > 0 ? jobId : null,
+      // Without its words a transcript has no callback either.
+      transcriptId: (transcripts[0]?.callback_id ?? '') === '' ? null : jobId,
+      duration: transcripts[0]?.duration ?? null,
       callbacks: callbacks.map((row) => ({
         id: row.id,
         state: row.state,

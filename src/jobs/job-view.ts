@@ -19,6 +19,7 @@ export function jobView(job: JobEntity) {
     createdAt: isoTime(job.createdAt),
     submittedAt: isoTime(job.submittedAt),
     settledAt: isoTime(job.settledAt),
+    contentDroppedAt: isoTime(job.contentDroppedAt),
   };
 }
 

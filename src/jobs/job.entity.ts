@@ -33,4 +33,6 @@ export class JobEntity {
   @Column('bigint', { name: 'submitted_at', nullable: true }) submittedAt!: number | null;
   @Column('bigint', { name: 'settled_at', nullable: true }) settledAt!: number | null;
   @Column('bigint', { name: 'deleted_at', nullable: true }) deletedAt!: number | null;
+  /** When its words were dropped by age: transcript, callback bodies, messages. */
+  @Column('bigint', { name: 'content_dropped_at', nullable: true }) contentDroppedAt!: number | null;
 }

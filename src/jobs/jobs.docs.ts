@@ -52,6 +52,7 @@ const JOB = {
   createdAt: '2026-11-01T09:00:00.000Z',
   submittedAt: '2026-11-01T09:00:00.400Z',
   settledAt: '2026-11-01T09:00:07.200Z',
+  contentDroppedAt: null,
 };
 
 const json = (description: string, example: unknown) => ({
@@ -72,6 +73,7 @@ export const SUBMITTED = json('Taken; Deepgram is called after this answer. Loca
 export const ONE_JOB = json('The job with everything that came of it', {
   ...JOB,
   transcriptId: JOB.id,
+  duration: 62,
   callbacks: [{ id: '01933333-4444-7333-8333-333333333333', state: 'settled', reason: null, bytes: 51500, repeats: 0 }],
   evaluations: [
     {

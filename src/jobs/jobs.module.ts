@@ -5,12 +5,11 @@ import { JobTimelineStore } from './job-timeline.store.js';
 import { JobsController } from './jobs.controller.js';
 import { JobsService } from './jobs.service.js';
 import { JobsStore } from './jobs.store.js';
-import { Retention } from './retention.service.js';
 import { JobWatchdog } from './watchdog.service.js';
 
 @Module({
   controllers: [JobsController],
-  providers: [JobErasureStore, JobSubmitter, JobTimelineStore, JobsService, JobsStore, JobWatchdog, Retention],
-  exports: [JobsStore, JobSubmitter, JobWatchdog],
+  providers: [JobErasureStore, JobSubmitter, JobTimelineStore, JobsService, JobsStore, JobWatchdog],
+  exports: [JobErasureStore, JobsStore, JobSubmitter, JobWatchdog],
 })
 export class JobsModule {}

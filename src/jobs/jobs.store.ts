@@ -226,7 +226,14 @@ export class JobsStore {
     await tx.update(
       JobEntity,
       { id },
-      { ...this.settledFields(), state: 'completed', requestId, failure: null, audioBlob: null },
+      {
+        ...this.settledFields(),
+        state: 'completed',
+        requestId,
+        failure: null,
+        audioBlob: null,
+        contentDroppedAt: null,
+      },
     );
   }
 
@@ -254,15 +261,6 @@ export class JobsStore {
       .orderBy('job.submittedAt')
       .take(limit)
       .getMany();
-  }
-
-  /** Ids of jobs that were settled before then and are not erased, oldest first. */
-  async settledBefore(before: number, limit: number): Promise<string[]> {
-    const found = await this.database.read<{ id: string }>(
-      'select id from jobs where settled_at < ? and deleted_at is null order by settled_at limit ?',
-      [before, limit],
-    );
-    return found.map(({ id }) => id);
   }
 
   /**

@@ -2,10 +2,11 @@ import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { searchWords } from '../database/dialect.js';
-import { NotFoundError } from '../errors.js';
+import { GoneError, NotFoundError } from '../errors.js';
 import { RequireScope } from '../http/api-key.guard.js';
 import { pageOf } from '../http/openapi.js';
 import type { Page } from '../http/page.js';
+import { isoTime } from '../iso-time.js';
 import { toPlainText, toSrt, toVtt } from './captions.js';
 import { RAW_BODIES, type RawBodies } from './raw-bodies.js';
 import { snippetOf } from './snippet.js';
@@ -92,8 +93,13 @@ export class TranscriptsController {
 
   private async find(jobId: string): Promise<StoredTranscript> {
     const stored = await this.transcripts.findStored(jobId);
-    if (!stored) throw new NotFoundError('There is no transcript of this job: it is not completed, or it was erased');
-    return stored;
+    if (stored) return stored;
+    const droppedAt = await this.transcripts.droppedAt(jobId);
+    if (droppedAt !== undefined)
+      throw new GoneError(
+        `The words of this transcript were dropped at ${isoTime(droppedAt)} (HERALD_CONTENT_RETENTION_DAYS); GET /v1/jobs/${jobId} shows what is kept`,
+      );
+    throw new NotFoundError('There is no transcript of this job: it is not completed, or it was erased');
   }
 }
 

@@ -58,7 +58,8 @@ export class TranscriptsStore {
       data: transcript,
       createdAt: this.clock.now(),
     });
-    await tx.query(dialect.bind(dialect.indexTranscript), [jobId, indexedWords(text)]);
+    for (const [statement, parameters] of dialect.indexTranscript(jobId, indexedWords(text)))
+      await tx.query(dialect.bind(statement), parameters);
   }
 
   async find(jobId: string): Promise<Transcript | undefined> {
@@ -68,11 +69,23 @@ export class TranscriptsStore {
   /** With what is known of its storing. */
   async findStored(jobId: string): Promise<StoredTranscript | undefined> {
     const row = await this.database.reads.findOneBy(TranscriptEntity, { jobId });
-    if (!row) return undefined;
+    if (!row || row.callbackId === '') return undefined;
     return { jobId, callbackId: row.callbackId, createdAt: row.createdAt, transcript: row.data };
   }
 
-  /** @param manager the transaction that must not be surprised, or the reads */
+  /** When the words of a job were dropped by age. */
+  async droppedAt(jobId: string): Promise<number | undefined> {
+    const [job] = await this.database.read<{ at: number | null }>(
+      'select content_dropped_at as at from jobs where id = ? and deleted_at is null',
+      [jobId],
+    );
+    return job?.at ?? undefined;
+  }
+
+  /**
+   * Also true of one whose words were dropped: a late callback does not bring it back.
+   * @param manager the transaction that must not be surprised, or the reads
+   */
   exists(manager: EntityManager, jobId: string): Promise<boolean> {
     return manager.existsBy(TranscriptEntity, { jobId });
   }
@@ -81,7 +94,9 @@ export class TranscriptsStore {
   async erase(tx: EntityManager, jobId: string): Promise<void> {
     const { dialect } = this.database;
     const { affected } = await tx.delete(TranscriptEntity, { jobId });
-    if (affected !== 0) await tx.query(dialect.bind(dialect.unindexTranscript), [jobId]);
+    if (affected === 0) return;
+    for (const [statement, parameters] of dialect.unindexTranscript(jobId))
+      await tx.query(dialect.bind(statement), parameters);
   }
 
   /**
@@ -90,7 +105,8 @@ export class TranscriptsStore {
    */
   list(query: ListTranscripts): Promise<TranscriptRow[]> {
     const { dialect } = this.database;
-    const conditions: [string, ...unknown[]][] = [];
+    // What was dropped by age is a row without a callback.
+    const conditions: [string, ...unknown[]][] = [[`callback_id <> ''`]];
     if (query.q !== undefined) conditions.push([dialect.searchCondition, dialect.searchParameter(searchable(query.q))]);
     if (query.cursor !== undefined) conditions.push(['job_id < ?', query.cursor]);
     if (query.from !== undefined) conditions.push(['created_at >= ?', query.from]);
@@ -99,7 +115,7 @@ export class TranscriptsStore {
       const language = query.language.toLowerCase();
       conditions.push(['(lower(language) = ? or lower(language) like ?)', language, `${language}-%`]);
     }
-    const where = conditions.length === 0 ? '' : `where ${conditions.map(([sql]) => sql).join(' and ')}`;
+    const where = `where ${conditions.map(([sql]) => sql).join(' and ')}`;
     return this.database.read<TranscriptRow>(
       `select job_id as "jobId", request_id as "requestId", language, duration, text, created_at as "createdAt"
          from transcripts ${where} order by job_id desc limit ?`,

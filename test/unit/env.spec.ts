@@ -34,6 +34,7 @@ describe('parseEnv', () => {
       timeZone: 'UTC',
       locale: 'en',
       maxCallbackBytes: 64 * 1024 * 1024,
+      audioRetentionDays: 7,
       maxAudioBytes: 2 * 1024 * 1024 * 1024,
       logLevel: 'info',
     } satisfies Settings);
@@ -69,6 +70,8 @@ describe('parseEnv', () => {
       HERALD_MAX_CALLBACK_BYTES: '1 MiB',
       HERALD_MAX_AUDIO_BYTES: '4096',
       HERALD_RETENTION_DAYS: '30',
+      HERALD_CONTENT_RETENTION_DAYS: '14',
+      HERALD_AUDIO_RETENTION_DAYS: '2',
       HERALD_LOG_LEVEL: 'silent',
     });
     expect(settings).toEqual({
@@ -99,6 +102,8 @@ describe('parseEnv', () => {
       maxCallbackBytes: 1024 * 1024,
       maxAudioBytes: 4096,
       retentionDays: 30,
+      contentRetentionDays: 14,
+      audioRetentionDays: 2,
       logLevel: 'silent',
     } satisfies Settings);
   });
@@ -153,6 +158,8 @@ describe('parseEnv', () => {
     ['HERALD_MAX_CALLBACK_BYTES', '1GiB'],
     ['HERALD_MAX_AUDIO_BYTES', 'lots'],
     ['HERALD_RETENTION_DAYS', '-1'],
+    ['HERALD_CONTENT_RETENTION_DAYS', 'soon'],
+    ['HERALD_AUDIO_RETENTION_DAYS', '0'],
     ['HERALD_LOG_LEVEL', 'INFO'],
   ])('refuses %s=%j and names what is expected', (name, value) => {
     const problem = problemsOf({ [name]: value }).errors.find(({ pointer }) => pointer === name);

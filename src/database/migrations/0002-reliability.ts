@@ -6,8 +6,10 @@ export class Reliability1700000000002 implements MigrationInterface {
   name = 'Reliability1700000000002';
 
   async up(runner: QueryRunner): Promise<void> {
-    const { text, integer, bigint } = dialectOf(runner.dataSource).types;
+    const { types, fullTextRows } = dialectOf(runner.dataSource);
+    const { text, integer, bigint } = types;
     await run(runner, [
+      ...fullTextRows.up,
       // When the callback should have come; a job that was submitted before this release gets the wait of that release.
       `alter table jobs add column deadline_at ${bigint}`,
       `alter table jobs add column resubmissions ${integer} not null default 0`,
@@ -15,6 +17,10 @@ export class Reliability1700000000002 implements MigrationInterface {
       `alter table jobs add column content_dropped_at ${bigint}`,
       `update jobs set deadline_at = submitted_at + 1800000 where state = 'submitted'`,
       'create index jobs_deadline on jobs (state, deadline_at)',
+      // What the hourly purge asks for.
+      'create index jobs_settled on jobs (settled_at) where deleted_at is null',
+      'create index jobs_content on jobs (content_dropped_at, settled_at) where deleted_at is null',
+      'create index jobs_audio on jobs (created_at) where audio_blob is not null',
 
       // Why a channel sends nothing at present. `*` is the switch for all sending.
       `create table channel_states (
@@ -42,6 +48,7 @@ export class Reliability1700000000002 implements MigrationInterface {
   /** What only this release knows is lost: deadlines, pauses, caps, and every opt-out but one for each address. */
   async down(runner: QueryRunner): Promise<void> {
     await run(runner, [
+      ...dialectOf(runner.dataSource).fullTextRows.down,
       'drop table erasures',
       'drop table alerts',
       'drop index suppressions_address',
@@ -54,7 +61,7 @@ export class Reliability1700000000002 implements MigrationInterface {
       'drop index deliveries_channel_due',
       'drop table cap_counters',
       'drop table channel_states',
-      'drop index jobs_deadline',
+      ...['jobs_audio', 'jobs_content', 'jobs_settled', 'jobs_deadline'].map((index) => `drop index ${index}`),
       ...['content_dropped_at', 'overdue_at', 'resubmissions', 'deadline_at'].map(
         (column) => `alter table jobs drop column ${column}`,
       ),
