@@ -30,10 +30,21 @@ export class Metrics {
   });
 
   private readonly depths = new Map<string, () => number | Promise<number>>();
+  private channels: () => { channel: string; open: boolean }[] = () => [];
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
     const { depths } = this;
+    const channels = (): { channel: string; open: boolean }[] => this.channels();
+    new Gauge({
+      name: 'herald_channel_open',
+      help: '1 when the channel sends, 0 when it is paused, throttled or broken',
+      labelNames: ['channel'],
+      registers: [this.registry],
+      collect() {
+        for (const { channel, open } of channels()) this.set({ channel }, open ? 1 : 0);
+      },
+    });
     new Gauge({
       name: 'herald_queue_depth',
       help: 'Rows that wait, by queue',
@@ -51,6 +62,11 @@ export class Metrics {
    */
   watchQueue(queue: string, read: () => number | Promise<number>): void {
     this.depths.set(queue, read);
+  }
+
+  /** Shows whether each channel sends as `herald_channel_open{channel}`. */
+  watchChannels(read: () => { channel: string; open: boolean }[]): void {
+    this.channels = read;
   }
 
   private counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> {

@@ -196,6 +196,8 @@ export function decide(
       if (delivery.ambiguous === 'hold') return { state: 'unknown', code: outcome.code, message: outcome.message };
       return decideCounted(outcome, delivery, policy, now, random);
     case 'deferred':
+      // The fault of an account ends no message, however long it takes to mend: the gate closes the channel, and this one waits there.
+      if (outcome.vendorClass === 'CONFIG') return { state: 'queued', dueAt: now, counted: false };
       return outcome.counts
         ? decideCounted(outcome, delivery, policy, now, random)
         : decideUncounted(outcome, delivery, policy, now, random);

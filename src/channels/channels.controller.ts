@@ -5,6 +5,7 @@ import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
 import { SECOND } from '../duration.js';
 import {
+  ConflictError,
   NotFoundError,
   RecipientInvalidError,
   SendAmbiguousError,
@@ -14,7 +15,10 @@ import {
 } from '../errors.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { Ids } from '../ids.service.js';
+import { isoTime } from '../iso-time.js';
 import { nearest } from '../suggestion.js';
+import { CLOSED_BY, type ChannelState } from './channel-state.js';
+import { ChannelStates } from './channel-states.service.js';
 import { CHANNEL_KINDS, type Channel, type Receipt, type Recipient } from './channel.js';
 import { ChannelsRegistry } from './channels.registry.service.js';
 import { testMessage } from './test-message.js';
@@ -35,6 +39,16 @@ const shownChannel = z.object({
   label: z.string(),
   /** Nothing leaves the machine. */
   captures: z.boolean(),
+  state: z.object({
+    /** Whether it sends at present. */
+    open: z.boolean(),
+    cause: z.enum(CLOSED_BY).optional(),
+    since: z.iso.datetime().optional(),
+    code: z.string().optional(),
+    reason: z.string().optional(),
+    /** When it is tried again by itself; absent: when somebody resumes it. */
+    until: z.iso.datetime().optional(),
+  }),
   settings: z.array(
     z.object({
       name: z.string(),
@@ -62,6 +76,7 @@ type ShownReceipt = z.infer<typeof shownReceipt>;
 export class ChannelsController {
   constructor(
     private readonly registry: ChannelsRegistry,
+    private readonly states: ChannelStates,
     private readonly ids: Ids,
     private readonly database: Database,
     private readonly audit: AuditStore,
@@ -69,7 +84,7 @@ export class ChannelsController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'List channels, and which of their settings are set' })
+  @ApiOperation({ summary: 'List channels, whether they send at present, and which of their settings are set' })
   @ApiOkResponse({ standardSchema: z.object({ items: z.array(shownChannel) }) })
   list(): { items: ShownChannel[] } {
     return { items: this.registry.all().map((channel) => this.show(channel)) };
@@ -86,6 +101,9 @@ export class ChannelsController {
     @Actor() actor: Principal,
   ): Promise<ShownReceipt> {
     const channel = this.find(name);
+    if (this.states.of(name).cause === 'kill-switch') {
+      throw new ConflictError('All sending is paused; POST /v1/sending/resume first');
+    }
     const recipient = parse(channel, to);
     const testId = this.ids.next();
     await this.database.uow.run((tx) => this.audit.record(tx, actor.name, 'channel.tested', name, { testId }));
@@ -112,8 +130,20 @@ export class ChannelsController {
       // A channel that sends was made from all that it requires.
       configured: this.configured.has(setting.name) || (setting.required && !captures),
     }));
-    return { name, kind, label: definition.label, captures, settings };
+    const state = shownState(this.states.of(name));
+    return { name, kind, label: definition.label, captures, state, settings };
   }
+}
+
+function shownState({ open, cause, since, code, reason, until }: ChannelState): ShownChannel['state'] {
+  return {
+    open,
+    ...(cause && { cause }),
+    ...(since !== undefined && { since: isoTime(since) }),
+    ...(code !== undefined && { code }),
+    ...(reason !== undefined && { reason }),
+    ...(until !== undefined && { until: isoTime(until) }),
+  };
 }
 
 function parse(channel: Channel, to: string): Recipient {

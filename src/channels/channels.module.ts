@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Channel } from './channel.js';
+import { ChannelStates } from './channel-states.service.js';
 import { ChannelsController } from './channels.controller.js';
 import { ChannelsRegistry } from './channels.registry.service.js';
 import { CONFIGURED_SETTINGS } from './tokens.js';
@@ -18,8 +19,9 @@ export class ChannelsModule implements OnApplicationShutdown {
       providers: [
         { provide: ChannelsRegistry, useValue: new ChannelsRegistry(channels) },
         { provide: CONFIGURED_SETTINGS, useValue: configured },
+        ChannelStates,
       ],
-      exports: [ChannelsRegistry],
+      exports: [ChannelsRegistry, ChannelStates],
     };
   }
 

@@ -14,6 +14,7 @@ import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import { decide, DELIVERY_RETRY_POLICY, toOutcome, type Decision, type SendOutcome } from '../retry-policy.js';
+import { ChannelGate } from './channel-gate.service.js';
 import { DeliveriesStore, type Recorded } from './deliveries.store.js';
 import { NEVER } from './delivery.js';
 import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
@@ -43,6 +44,7 @@ export class DeliverService {
     private readonly composer: MessageComposer,
     private readonly channels: ChannelsRegistry,
     private readonly recipients: RecipientsStore,
+    private readonly gate: ChannelGate,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly events: EventBus,
@@ -68,12 +70,13 @@ export class DeliverService {
     const suppression = (await this.recipients.directory()).suppression(delivery.kind, delivery.recipient);
     if (suppression !== undefined) return this.suppress(delivery, owner, suppression);
 
-    let attempt: number | undefined;
+    let attempt: number | 'paused' | undefined;
     let outcome: SendOutcome;
     try {
       const { message, stored, templateVersion } = await this.composer.compose(delivery, channel);
       attempt = await this.deliveries.startAttempt(id, owner, { message: stored, templateVersion });
       if (attempt === undefined) return 'lost';
+      if (attempt === 'paused') return await this.putBack(delivery, owner, channel, started);
       outcome = await this.send(requireChannel(channel), message, delivery, attempt, signal);
     } catch (error) {
       // Rendering failed, or there is no such channel: the vendor has seen nothing.
@@ -82,9 +85,24 @@ export class DeliverService {
         templateVersion: delivery.templateVersion,
       });
       if (attempt === undefined) return 'lost';
+      if (attempt === 'paused') return this.putBack(delivery, owner, channel, started);
       outcome = toOutcome(error);
     }
-    return this.record(delivery, owner, attempt, outcome, channel, started);
+    const stored = this.gate.meet(delivery.channel, id, outcome);
+    const result = await this.record(delivery, owner, attempt, outcome, channel, started);
+    await stored;
+    return result;
+  }
+
+  /** A person paused the sending after the claim: nothing has begun, and the delivery keeps its place. */
+  private async putBack(
+    delivery: DeliveryEntity,
+    owner: string,
+    channel: Channel | undefined,
+    started: number,
+  ): Promise<DeliverOutcome> {
+    await this.gate.reread();
+    return this.record(delivery, owner, undefined, { kind: 'released' }, channel, started);
   }
 
   /** Takes back a delivery whose process died. @param attempt the one that had begun: the vendor may have seen it */
@@ -204,11 +222,12 @@ export class DeliverService {
     const now = this.clock.now();
     const retried = {
       attempts: delivery.attemptsCounted,
-      createdAt: delivery.queuedAt,
+      createdAt: Math.max(delivery.queuedAt, this.gate.resumedAt(delivery.channel)),
       ambiguous: channel?.ambiguous ?? 'hold',
     } as const;
     const decision = decide(outcome, retried, DELIVERY_RETRY_POLICY, now, Math.random);
     const next = this.recorded(decision, outcome, now);
+    if (outcome.kind === 'released') next.dueAt = Math.min(next.dueAt, delivery.dueAt);
     const failure = 'code' in outcome ? { code: outcome.code, error: outcome.message } : {};
     const also = decision.state === 'dead' ? await this.planForDead(delivery, next.reason ?? '') : undefined;
     const end = { outcome: outcome.kind, ...failure };

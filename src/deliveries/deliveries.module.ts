@@ -8,6 +8,8 @@ import { Log } from '../log.service.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
 import { TemplatesModule } from '../templates/templates.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
+import { ChannelGate } from './channel-gate.service.js';
+import { ChannelStatesStore } from './channel-states.store.js';
 import { DeliverService } from './deliver.service.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeliveriesQueryStore } from './deliveries.query.store.js';
@@ -17,6 +19,7 @@ import { EmbeddedDispatcher } from './embedded.dispatcher.js';
 import { MessageComposer } from './message-composer.service.js';
 import { ReportsController } from './reports.controller.js';
 import { ReportsStore } from './reports.store.js';
+import { SendingController } from './sending.controller.js';
 
 /** On SQLite nobody else can make a delivery, and this process wakes itself; on PostgreSQL other replicas may. */
 const POLL = { sqlite: 30 * SECOND, postgres: SECOND };
@@ -25,8 +28,10 @@ const GRACE = 8 * SECOND;
 
 @Module({
   imports: [JobsModule, RecipientsModule, TemplatesModule, TranscriptsModule],
-  controllers: [DeliveriesController, ReportsController],
+  controllers: [DeliveriesController, ReportsController, SendingController],
   providers: [
+    ChannelStatesStore,
+    ChannelGate,
     DeliveriesStore,
     DeliveriesQueryStore,
     ReportsStore,
@@ -34,14 +39,22 @@ const GRACE = 8 * SECOND;
     DeliverService,
     {
       provide: DISPATCHER,
-      inject: [SETTINGS, DeliveriesStore, DeliverService, Clock, Log],
-      useFactory: (settings: Settings, store: DeliveriesStore, service: DeliverService, clock: Clock, log: Log) => {
+      inject: [SETTINGS, DeliveriesStore, DeliverService, ChannelGate, Clock, Log],
+      useFactory: (
+        settings: Settings,
+        store: DeliveriesStore,
+        service: DeliverService,
+        gate: ChannelGate,
+        clock: Clock,
+        log: Log,
+      ) => {
         const { kind } = settings.database;
-        return new EmbeddedDispatcher(store, service, clock, log, kind === 'sqlite', POLL[kind]);
+        const options = { alone: kind === 'sqlite', pollMs: POLL[kind], paceOf: () => undefined };
+        return new EmbeddedDispatcher(store, service, gate, clock, log, options);
       },
     },
   ],
-  exports: [DeliveriesStore, DeliverService, DISPATCHER],
+  exports: [ChannelGate, DeliveriesStore, DeliverService, DISPATCHER],
 })
 export class DeliveriesModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(

@@ -6,7 +6,7 @@ import { changed, rows } from '../database/unit-of-work.service.js';
 import { Ids } from '../ids.service.js';
 import type { Notification } from '../rules/plan.js';
 import type { Trigger } from '../transcripts/facts.js';
-import type { AttemptOutcome, DeliveryState, StoredMessage } from './delivery.js';
+import { NEVER, type AttemptOutcome, type DeliveryState, type StoredMessage } from './delivery.js';
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { settleReport } from './report-state.store.js';
 
@@ -83,8 +83,8 @@ export class DeliveriesStore {
     return this.database.reads.find(AttemptEntity, { where: { deliveryId: id }, order: { number: 'ASC' } });
   }
 
-  /** Takes up to `limit` due deliveries, oldest due first. */
-  async claim(owner: string, limit: number, leaseMs: number): Promise<string[]> {
+  /** Takes up to `limit` due deliveries of a channel, oldest due first. */
+  async claim(owner: string, channel: string, limit: number, leaseMs: number): Promise<string[]> {
     const now = this.clock.now();
     const { dialect } = this.database;
     const claimed = await this.database.uow.run((tx) =>
@@ -92,56 +92,87 @@ export class DeliveriesStore {
         tx,
         dialect.bind(
           `with due as (
-             select id from deliveries where state = 'queued' and due_at <= ? order by due_at, id limit ? ${dialect.claimLock}
+             select id from deliveries where state = 'queued' and channel = ? and due_at <= ?
+              order by due_at, id limit ? ${dialect.claimLock}
            )
            update deliveries set state = 'sending', lease_owner = ?, lease_until = ?, updated_at = ?
             where id in (select id from due) returning id, due_at`,
         ),
-        [now, limit, owner, now + leaseMs, now],
+        [channel, now, limit, owner, now + leaseMs, now],
       ),
     );
     return claimed.sort((a, b) => a.due_at - b.due_at || (a.id < b.id ? -1 : 1)).map((row) => row.id);
   }
 
-  /** Whether a claim is worth a transaction. */
-  async dueNow(): Promise<{ queued: boolean; unknown: boolean }> {
-    const now = this.clock.now();
-    const due = await this.database.read<{ state: string }>(
-      `select distinct state from deliveries where state in ('queued', 'unknown') and due_at <= ?
-          and (lease_until is null or lease_until <= ?)`,
-      [now, now],
+  /** Every channel with queued deliveries, whether it is one of this process or not, and when the first of them is due. */
+  waiting(): Promise<{ channel: string; dueAt: number }[]> {
+    // One step of the index for each channel, however many rows wait.
+    return this.database.read<{ channel: string; dueAt: number }>(
+      `with recursive lane (channel) as (
+         select min(channel) from deliveries where state = 'queued'
+         union all
+         select (select min(channel) from deliveries where state = 'queued' and channel > lane.channel)
+           from lane where lane.channel is not null
+       )
+       select channel, (select min(due_at) from deliveries where state = 'queued' and channel = lane.channel) as "dueAt"
+         from lane where channel is not null`,
     );
-    const states = due.map(({ state }) => state);
-    return { queued: states.includes('queued'), unknown: states.includes('unknown') };
   }
 
-  /** Epoch milliseconds of the next queued delivery or look-up, if there is one; a look-up in hand counts when its lease ends. */
-  async nextDue(): Promise<number | undefined> {
+  /** Epoch milliseconds of the next look-up, if there is one; one in hand counts when its lease ends. */
+  async nextLookUp(): Promise<number | undefined> {
     const [row] = await this.database.read<{ next: number | null }>(
       `select min(case when lease_until > due_at then lease_until else due_at end) as next
-         from deliveries where state in ('queued', 'unknown')`,
+         from deliveries where state = 'unknown' and due_at < ?`,
+      [NEVER],
     );
     return row?.next ?? undefined;
   }
 
-  /** Commits that an attempt begins, and the message it sends, before the vendor sees anything. @returns its number, or undefined when lost */
+  /** Keeps the claims of owners that are still at work. */
+  async renew(owners: string[], leaseMs: number): Promise<void> {
+    const { dialect } = this.database;
+    const until = this.clock.now() + leaseMs;
+    await this.database.uow.run((tx) =>
+      changed(
+        tx,
+        dialect.bind(
+          `update deliveries set lease_until = ? where lease_owner in (${owners.map(() => '?').join(', ')})`,
+        ),
+        [until, ...owners],
+      ),
+    );
+  }
+
+  /**
+   * Commits that an attempt begins, and the message it sends, before the vendor sees anything. It does not begin once a person's pause
+   * is stored, whichever replica stored it.
+   * @returns its number; `'paused'`; undefined when the claim is lost
+   */
   startAttempt(
     id: string,
     owner: string,
     rendered: { message: StoredMessage | null; templateVersion: number | null },
-  ): Promise<number | undefined> {
+  ): Promise<number | 'paused' | undefined> {
     const now = this.clock.now();
     const { dialect } = this.database;
+    const mine = `id = ? and lease_owner = ? and state = 'sending'`;
     return this.database.uow.run(async (tx) => {
       const [row] = await rows<{ attempts_made: number }>(
         tx,
         dialect.bind(
           `update deliveries set attempts_made = attempts_made + 1, message = ?, template_version = ?, updated_at = ?
-            where id = ? and lease_owner = ? and state = 'sending' returning attempts_made`,
+            where ${mine} and not exists (
+              select 1 from channel_states where channel_states.channel in ('*', deliveries.channel)
+                 and paused_at is not null and paused_by <> 'vendor')
+           returning attempts_made`,
         ),
         [rendered.message && JSON.stringify(rendered.message), rendered.templateVersion, now, id, owner],
       );
-      if (!row) return undefined;
+      if (!row) {
+        const held = await rows(tx, dialect.bind(`select id from deliveries where ${mine}`), [id, owner]);
+        return held.length > 0 ? 'paused' : undefined;
+      }
       await tx.insert(AttemptEntity, { deliveryId: id, number: row.attempts_made, startedAt: now });
       return row.attempts_made;
     });
@@ -195,25 +226,29 @@ export class DeliveriesStore {
 
   /**
    * Takes back what was in hand when a process died: expired leases, or every lease when this process is the only one.
+   * @param mine owners that are at work in this process, however late they are
    * @returns ids with the attempt that had begun (undefined: none had, the vendor has seen nothing)
    */
   rescue(
     owner: string,
     leaseMs: number,
     alone: boolean,
+    mine: string[] = [],
   ): Promise<{ id: string; attempt: AttemptEntity | undefined }[]> {
     const now = this.clock.now();
     const { dialect } = this.database;
+    const notMine = mine.length === 0 ? '' : `and lease_owner not in (${mine.map(() => '?').join(', ')})`;
     return this.database.uow.run(async (tx) => {
       const found = await rows<{ id: string }>(
         tx,
         dialect.bind(
           `with lost as (
-             select id from deliveries where state = 'sending' and (lease_until <= ? or ? = 1) limit 500 ${dialect.claimLock}
+             select id from deliveries where state = 'sending' and (lease_until <= ? or ? = 1) ${notMine}
+              limit 500 ${dialect.claimLock}
            )
            update deliveries set lease_owner = ?, lease_until = ? where id in (select id from lost) returning id`,
         ),
-        [now, alone ? 1 : 0, owner, now + leaseMs],
+        [now, alone ? 1 : 0, ...mine, owner, now + leaseMs],
       );
       const rescued: { id: string; attempt: AttemptEntity | undefined }[] = [];
       for (const { id } of found) {

@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '../../src/clock.js';
+import type { ChannelGate } from '../../src/deliveries/channel-gate.service.js';
 import type { DeliverService } from '../../src/deliveries/deliver.service.js';
 import type { DeliveriesStore } from '../../src/deliveries/deliveries.store.js';
 import type { DeliveryDispatcher } from '../../src/deliveries/delivery-dispatcher.js';
@@ -26,11 +27,15 @@ function harness(make: (desk: Desk, pollMs: number) => DeliveryDispatcher): Disp
 }
 
 function embedded(desk: Desk, pollMs: number): DeliveryDispatcher {
-  const store: Pick<DeliveriesStore, 'claim' | 'claimUnknown' | 'dueNow' | 'nextDue' | 'rescue'> = {
-    claim: (owner, limit) => Promise.resolve(desk.claim(owner, limit)),
+  const store: Pick<DeliveriesStore, 'claim' | 'claimUnknown' | 'waiting' | 'nextLookUp' | 'renew' | 'rescue'> = {
+    claim: (owner, _channel, limit) => Promise.resolve(desk.claim(owner, limit)),
     claimUnknown: () => Promise.resolve([]),
-    dueNow: () => Promise.resolve({ queued: desk.due().length > 0, unknown: false }),
-    nextDue: () => Promise.resolve(desk.nextDue()),
+    waiting: () => {
+      const dueAt = desk.nextDue();
+      return Promise.resolve(dueAt === undefined ? [] : [{ channel: 'email', dueAt }]);
+    },
+    nextLookUp: () => Promise.resolve(undefined),
+    renew: () => Promise.resolve(),
     rescue: () => Promise.resolve([]),
   };
   const service: Pick<DeliverService, 'deliver' | 'lookUp' | 'rescued'> = {
@@ -41,13 +46,14 @@ function embedded(desk: Desk, pollMs: number): DeliveryDispatcher {
     lookUp: () => Promise.resolve(),
     rescued: () => Promise.resolve(),
   };
+  const gate: Pick<ChannelGate, 'admits' | 'onOpen'> = { admits: () => 'open', onOpen: () => undefined };
   return new EmbeddedDispatcher(
     store as DeliveriesStore,
     service as DeliverService,
+    gate as ChannelGate,
     new SystemClock(),
     new Log('silent'),
-    false,
-    pollMs,
+    { alone: false, pollMs, paceOf: () => undefined },
   );
 }
 

@@ -57,7 +57,7 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
   /** One delivery, claimed by `mine`. */
   async function claimed(): Promise<string> {
     await enqueue([notification('+14155552671')]);
-    const [id] = await store.claim('mine', 1, LEASE);
+    const [id] = await store.claim('mine', 'sms', 1, LEASE);
     expect(id).toBeDefined();
     return id ?? '';
   }
@@ -76,7 +76,7 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     const taken: string[] = [];
     const claimer = async (owner: string): Promise<void> => {
       for (let misses = 0; misses < 3;) {
-        const ids = await store.claim(owner, 7, LEASE);
+        const ids = await store.claim(owner, 'sms', 7, LEASE);
         for (const id of ids) expect((await row(id)).leaseOwner).toBe(owner);
         taken.push(...ids);
         misses = ids.length === 0 ? misses + 1 : 0;
@@ -96,23 +96,22 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
       notification('refused', { state: 'dead', reason: 'rejected', dueAt: now - 30 }),
       notification('suppressed', { state: 'suppressed', dueAt: now - 30 }),
     ]);
-    const ids = await store.claim('mine', 10, LEASE);
+    const ids = await store.claim('mine', 'sms', 10, LEASE);
     expect((await Promise.all(ids.map(row))).map(({ recipient }) => recipient)).toEqual(['first', 'second']);
-    expect(await store.nextDue()).toBe(now + 60_000);
+    expect(await store.waiting()).toEqual([{ channel: 'sms', dueAt: now + 60_000 }]);
     own.clock.aheadMs = 61_000;
-    expect(await store.claim('mine', 10, LEASE)).toHaveLength(1);
+    expect(await store.claim('mine', 'sms', 10, LEASE)).toHaveLength(1);
     own.clock.aheadMs = 1_000_000_000;
-    expect(await store.claim('mine', 10, LEASE)).toEqual([]);
-    expect(await store.nextDue()).toBeUndefined();
+    expect(await store.claim('mine', 'sms', 10, LEASE)).toEqual([]);
+    expect(await store.waiting()).toEqual([]);
   });
 
   it('a dead delivery is due never', async () => {
     const id = await claimed();
     await store.record(id, 'mine', undefined, { outcome: 'rejected' }, to('dead'));
     own.clock.aheadMs = 1_000_000_000;
-    expect(await store.claim('mine', 10, LEASE)).toEqual([]);
-    expect(await store.dueNow()).toEqual({ queued: false, unknown: false });
-    expect(await store.nextDue()).toBeUndefined();
+    expect(await store.claim('mine', 'sms', 10, LEASE)).toEqual([]);
+    expect(await store.waiting()).toEqual([]);
   });
 
   it('a write with another owner after a claim changes nothing', async () => {
@@ -171,17 +170,17 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     const id = await claimed();
     await store.startAttempt(id, 'mine', RENDERED);
     await store.record(id, 'mine', 1, { outcome: 'deferred' }, to('queued', own.clock.now()));
-    await store.claim('mine', 1, LEASE);
+    await store.claim('mine', 'sms', 1, LEASE);
     expect(await store.rescue('rescuer', LEASE, true)).toEqual([{ id, attempt: undefined }]);
     await store.record(id, 'rescuer', undefined, { outcome: 'released' }, to('queued', own.clock.now()));
-    await store.claim('mine', 1, LEASE);
+    await store.claim('mine', 'sms', 1, LEASE);
     expect(await store.startAttempt(id, 'mine', RENDERED)).toBe(2);
     expect(await store.rescue('rescuer', LEASE, true)).toMatchObject([{ id, attempt: { number: 2, outcome: null } }]);
   });
 
   it('several rescuers at once take a lost delivery once', async () => {
     await enqueue(Array.from({ length: 30 }, (_, n) => notification(`+1415555${String(1000 + n)}`)));
-    await store.claim('dead process', 30, LEASE);
+    await store.claim('dead process', 'sms', 30, LEASE);
     own.clock.aheadMs = LEASE + 1_000;
     const found = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.rescue(owner, LEASE, false)));
     const ids = found.flat().map(({ id }) => id);
