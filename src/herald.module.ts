@@ -18,6 +18,7 @@ import { JobsModule } from './jobs/jobs.module.js';
 import { KeepingModule } from './keeping/keeping.module.js';
 import { Log } from './log.service.js';
 import { Metrics } from './metrics.service.js';
+import { OperatorModule } from './operator/operator.module.js';
 import { CALLBACK_URL, PRESETS, PROVIDER } from './providers/provider.js';
 import { RecipientsModule } from './recipients/recipients.module.js';
 import { RulesModule } from './rules/rules.module.js';
@@ -73,6 +74,7 @@ export class HeraldModule {
         SettleModule,
         HealthModule,
         KeepingModule,
+        OperatorModule,
       ],
       providers: [FirstStart, BlobSweep],
     };

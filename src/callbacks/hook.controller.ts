@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
-import { NotFoundError, UnauthorizedError } from '../errors.js';
+import { BodyTooLargeError, NotFoundError, UnauthorizedError } from '../errors.js';
 import { Public } from '../http/api-key.guard.js';
 import { FailureLimiter } from '../http/failure-limiter.service.js';
 import { isUuid } from '../ids.js';
@@ -106,6 +106,19 @@ export class HookController {
       declared: length === undefined ? undefined : Number(length),
       maxBytes: this.settings.maxCallbackBytes,
       blobs: this.blobs,
+    }).catch((error: unknown) => {
+      if (error instanceof BodyTooLargeError) this.tellTooLarge(length, request);
+      throw error;
+    });
+  }
+
+  /** Deepgram keeps no copy: unless the limit is raised within five minutes, the transcript is lost. */
+  private tellTooLarge(length: string | undefined, request: FastifyRequest): void {
+    this.metrics.callbacks.inc({ outcome: 'too-large' });
+    this.log.error('callback.too-large', {
+      bytes: length === undefined ? undefined : Number(length),
+      maxBytes: this.settings.maxCallbackBytes,
+      requestId: request.id,
     });
   }
 

@@ -189,6 +189,28 @@ export const EnvSchema = z.object({
     expected: 'one mail address',
     meaning: 'Who is told of failed and late transcripts.',
   }),
+  HERALD_ALERT_WEBHOOK_URL: option(url('http', 'https').optional(), {
+    expected: 'an http or https URL',
+    meaning: 'Where Herald posts what is wrong with itself, as JSON that Slack understands too.',
+  }),
+  HERALD_ALERT_SMTP_URL: option(url('smtp', 'smtps').optional(), {
+    expected: 'a URL that starts with smtp:// or smtps://',
+    meaning: 'Mail server for what is wrong with Herald itself; best another one than that of `SMTP_URL`.',
+    hint: 'Write it as smtps://USER:PASSWORD@smtp.example.com, with special characters percent-encoded',
+  }),
+  HERALD_ALERT_TO: option(mailAddress(false).optional(), {
+    expected: 'one mail address',
+    meaning: 'Who gets that mail.',
+  }),
+  HERALD_ALERT_FROM: option(mailAddress(true).optional(), {
+    expected: 'one mail address, with or without a name',
+    meaning: 'Its sender. Not set: `MAIL_FROM`, else `HERALD_ALERT_TO`.',
+  }),
+  HERALD_MIN_FREE_BYTES: option(size(0, 1024 * GIB).default(GIB), {
+    expected: `${SIZE}, from 0 to 1024GiB`,
+    default: '1GiB',
+    meaning: 'Less free space than this on the disk of the data directory is told as a problem.',
+  }),
   HERALD_BRAND: option(
     oneLine(30)
       .refine((value) => value.trim() !== '')

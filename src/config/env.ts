@@ -26,6 +26,10 @@ export interface Settings {
   /** Absent: SMS are captured. At least one of `from` and `messagingServiceSid` is there. */
   twilio?: { accountSid: string; authToken: string; from?: string; messagingServiceSid?: string; baseUrl?: string };
   operatorEmail?: string;
+  /** How the operator is told what is wrong with Herald itself. Both absent: the log at error level. */
+  alerts: { webhookUrl?: string; mail?: { url: string; to: string; from: string } };
+  /** Less than this free in the data directory is a problem. */
+  minFreeBytes: number;
   brand: string;
   /** IANA name. */
   timeZone: string;
@@ -103,6 +107,9 @@ function missingPartners(given: Given): FieldError[] {
       need('TWILIO_FROM', `${twilio} is`, 'Set it or TWILIO_MESSAGING_SERVICE_SID');
     }
   }
+  if (has('HERALD_ALERT_SMTP_URL')) need('HERALD_ALERT_TO', 'HERALD_ALERT_SMTP_URL is');
+  const alertMail = (['HERALD_ALERT_TO', 'HERALD_ALERT_FROM'] as const).find(has);
+  if (alertMail !== undefined) need('HERALD_ALERT_SMTP_URL', `${alertMail} is`);
   if (has('DATABASE_URL')) {
     need('HERALD_SECRET', 'all replicas on one PostgreSQL have to share it', optionMeta('HERALD_SECRET').hint);
   }
@@ -147,6 +154,8 @@ function toSettings(env: Env): Settings {
     },
     ...channelSettings(env),
     ...optional('operatorEmail', env.HERALD_OPERATOR_EMAIL),
+    alerts: alertSettings(env),
+    minFreeBytes: env.HERALD_MIN_FREE_BYTES,
     brand: env.HERALD_BRAND,
     timeZone: env.HERALD_TIME_ZONE,
     locale: env.HERALD_LOCALE,
@@ -177,6 +186,13 @@ function channelSettings(env: Env): Pick<Settings, 'smtp' | 'twilio'> {
   return settings;
 }
 
+function alertSettings(env: Env): Settings['alerts'] {
+  const { HERALD_ALERT_SMTP_URL: url, HERALD_ALERT_TO: to, HERALD_ALERT_FROM, MAIL_FROM } = env;
+  const mail =
+    url === undefined || to === undefined ? undefined : { url, to, from: HERALD_ALERT_FROM ?? MAIL_FROM ?? to };
+  return { ...optional('webhookUrl', env.HERALD_ALERT_WEBHOOK_URL), ...optional('mail', mail) };
+}
+
 /** An absent setting is an absent key, so that settings print and compare as they are. */
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
@@ -201,6 +217,9 @@ export function describeSettings(settings: Settings): Record<string, string> {
     smtp: configured(settings.smtp),
     twilio: configured(settings.twilio),
     operatorEmail: configured(settings.operatorEmail),
+    'alerts.webhook': configured(settings.alerts.webhookUrl),
+    'alerts.mail': configured(settings.alerts.mail),
+    minFreeBytes: String(settings.minFreeBytes),
     brand: settings.brand,
     timeZone: settings.timeZone,
     locale: settings.locale,

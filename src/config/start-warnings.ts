@@ -8,7 +8,18 @@ const CALLABLE_PORTS = ['80', '443', '8080', '8443'];
  * The limits are those of hosted Deepgram; a Deepgram of your own may call any address.
  */
 export function startWarnings(settings: Settings): string[] {
-  const { publicUrl, deepgram } = settings;
+  return [...callbackWarnings(settings), ...alertWarnings(settings)];
+}
+
+/** An alert over the server that it tells of would not arrive. */
+function alertWarnings({ smtp, alerts }: Settings): string[] {
+  if (!smtp || !alerts.mail || new URL(smtp.url).host !== new URL(alerts.mail.url).host) return [];
+  return [
+    'HERALD_ALERT_SMTP_URL is the mail server of SMTP_URL, so nobody is told when that one fails: use another server, or HERALD_ALERT_WEBHOOK_URL as well.',
+  ];
+}
+
+function callbackWarnings({ publicUrl, deepgram }: Settings): string[] {
   if (!isHostedDeepgram(deepgram.baseUrl)) return [];
   if (publicUrl !== undefined) return callbackUrlWarnings(new URL(publicUrl));
   if (deepgram.apiKey === undefined) return [];

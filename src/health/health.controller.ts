@@ -19,7 +19,10 @@ export class HealthController {
   }
 
   @Get('readyz')
-  @ApiOperation({ summary: 'Work can be taken: the database answers; and which channels only capture' })
+  @ApiOperation({
+    summary:
+      'Work can be taken: the database answers and can be written, the disk has room; and which channels only capture',
+  })
   @ApiOkResponse({ description: 'Ready' })
   @ApiServiceUnavailableResponse({ description: 'Not ready; `reasons` says why' })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessReport> {

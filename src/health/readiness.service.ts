@@ -1,6 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
-import { Database } from '../database/database.service.js';
+import type { DatabaseFault } from '../operator/problem.js';
+import { StorageProbe } from './storage-probe.service.js';
 
 export interface ReadinessReport {
   status: 'ready' | 'not ready';
@@ -10,8 +11,11 @@ export interface ReadinessReport {
   channels: { name: string; kind: string; mode: 'send' | 'capture' }[];
 }
 
-/** A database that has not answered by then does not answer. */
-const PATIENCE_MS = 2_000;
+const DATABASE: Record<DatabaseFault, string> = {
+  silent: 'The database does not answer',
+  unwritable: 'The database cannot be written',
+  moved: 'The database file was deleted or replaced',
+};
 
 /** Says whether this process can take work. */
 @Injectable()
@@ -19,14 +23,16 @@ export class Readiness implements BeforeApplicationShutdown {
   private stopping = false;
 
   constructor(
-    private readonly database: Database,
+    private readonly storage: StorageProbe,
     private readonly channels: ChannelsRegistry,
   ) {}
 
   async report(): Promise<ReadinessReport> {
+    const [fault, full] = await Promise.all([this.storage.databaseFault(), this.storage.isDiskFull()]);
     const reasons = [
       ...(this.stopping ? ['The process is shutting down'] : []),
-      ...((await this.databaseAnswers()) ? [] : ['The database does not answer']),
+      ...(fault ? [DATABASE[fault]] : []),
+      ...(full ? ['The disk of the data directory is full'] : []),
     ];
     return { status: reasons.length === 0 ? 'ready' : 'not ready', reasons, channels: this.channelModes() };
   }
@@ -41,21 +47,5 @@ export class Readiness implements BeforeApplicationShutdown {
       kind: channel.kind,
       mode: channel.captures ? 'capture' : 'send',
     }));
-  }
-
-  private async databaseAnswers(): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => {
-        resolve(false);
-      }, PATIENCE_MS);
-    });
-    const answer = this.database.ping().then(
-      () => true,
-      () => false,
-    );
-    return Promise.race([answer, patience]).finally(() => {
-      clearTimeout(timer);
-    });
   }
 }

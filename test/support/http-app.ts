@@ -56,7 +56,7 @@ export async function startHttpApp(
   const log = new Log('debug', { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) });
   const clock = new TestClock();
   const testing = await Test.createTestingModule({
-    imports: [DatabaseModule.of(database, clock), coreModule(log, adminKey), HttpModule, HealthModule],
+    imports: [DatabaseModule.of(database, clock), coreModule(log, adminKey, folder), HttpModule, HealthModule],
     controllers,
   }).compile();
   const app = testing.createNestApplication<NestFastifyApplication>(createHttpAdapter(log), {
@@ -90,12 +90,12 @@ export async function startHttpApp(
   };
 }
 
-function coreModule(log: Log, adminKey: string | undefined): DynamicModule {
+function coreModule(log: Log, adminKey: string | undefined, dataDir: string): DynamicModule {
   const providers = [
     Metrics,
     EventBus,
     { provide: Log, useValue: log },
-    { provide: SETTINGS, useValue: { adminKey } },
+    { provide: SETTINGS, useValue: { adminKey, dataDir } },
     { provide: ChannelsRegistry, useValue: new ChannelsRegistry(makeChannels({})) },
   ];
   return { module: Core, global: true, providers, exports: providers };

@@ -30,6 +30,8 @@ describe('parseEnv', () => {
       database: { kind: 'sqlite', file: 'data/herald.sqlite' },
       role: 'all',
       deepgram: { baseUrl: 'https://api.deepgram.com', maxOutstanding: 50 },
+      alerts: {},
+      minFreeBytes: 1024 ** 3,
       brand: 'Herald',
       timeZone: 'UTC',
       locale: 'en',
@@ -62,6 +64,11 @@ describe('parseEnv', () => {
       TWILIO_MESSAGING_SERVICE_SID: `MG${'1'.repeat(32)}`,
       TWILIO_BASE_URL: 'http://127.0.0.1:4620',
       HERALD_OPERATOR_EMAIL: 'operator@example.com',
+      HERALD_ALERT_WEBHOOK_URL: 'https://hooks.example.com/T0/B0',
+      HERALD_ALERT_SMTP_URL: 'smtp://u:p@other.example.com',
+      HERALD_ALERT_TO: 'on-call@example.com',
+      HERALD_ALERT_FROM: 'Alerts <alerts@example.com>',
+      HERALD_MIN_FREE_BYTES: '5GiB',
       HERALD_BRAND: 'Acme Calls',
       HERALD_TIME_ZONE: 'Europe/Berlin',
       HERALD_LOCALE: 'de-AT',
@@ -94,6 +101,15 @@ describe('parseEnv', () => {
         baseUrl: 'http://127.0.0.1:4620',
       },
       operatorEmail: 'operator@example.com',
+      alerts: {
+        webhookUrl: 'https://hooks.example.com/T0/B0',
+        mail: {
+          url: 'smtp://u:p@other.example.com',
+          to: 'on-call@example.com',
+          from: 'Alerts <alerts@example.com>',
+        },
+      },
+      minFreeBytes: 5 * 1024 ** 3,
       brand: 'Acme Calls',
       timeZone: 'Europe/Berlin',
       locale: 'de-AT',
@@ -111,6 +127,20 @@ describe('parseEnv', () => {
   it('takes an empty value for an option that is not set', () => {
     const empty = Object.fromEntries(OPTION_NAMES.map((name) => [name, '']));
     expect(parseEnv(empty)).toEqual(parseEnv({}));
+  });
+
+  it('sends alerts from the sender of all mail, else from the operator', () => {
+    const env = { HERALD_ALERT_SMTP_URL: 'smtp://mail.example.com', HERALD_ALERT_TO: 'on-call@example.com' };
+    expect(parseEnv(env).alerts.mail?.from).toBe('on-call@example.com');
+    expect(parseEnv({ ...env, SMTP_URL: 'smtp://m', MAIL_FROM: 'a@example.com' }).alerts.mail?.from).toBe(
+      'a@example.com',
+    );
+  });
+
+  it('needs server and address of alert mails together', () => {
+    expect(pointersOf({ HERALD_ALERT_SMTP_URL: 'smtp://mail.example.com' })).toEqual(['HERALD_ALERT_TO']);
+    expect(pointersOf({ HERALD_ALERT_TO: 'a@example.com' })).toEqual(['HERALD_ALERT_SMTP_URL']);
+    expect(pointersOf({ HERALD_ALERT_FROM: 'a@example.com' })).toEqual(['HERALD_ALERT_SMTP_URL']);
   });
 
   it('lists every problem at once, in the order of the options', () => {
@@ -289,6 +319,18 @@ describe('startWarnings', () => {
     expect(warningsFor('http://127.0.0.1:3000', { DEEPGRAM_BASE_URL: 'http://127.0.0.1:9000' })).toEqual([]);
   });
 
+  it('warns when alerts go over the mail server that they tell of', () => {
+    const env = {
+      SMTP_URL: 'smtp://a:b@mail.example.com',
+      MAIL_FROM: 'a@example.com',
+      HERALD_ALERT_TO: 'a@example.com',
+    };
+    expect(startWarnings(parseEnv({ ...env, HERALD_ALERT_SMTP_URL: 'smtp://c:d@mail.example.com' }))).toEqual([
+      expect.stringContaining('HERALD_ALERT_SMTP_URL'),
+    ]);
+    expect(startWarnings(parseEnv({ ...env, HERALD_ALERT_SMTP_URL: 'smtp://other.example.com' }))).toEqual([]);
+  });
+
   it('warns when a job could be submitted but never called back', () => {
     expect(startWarnings(parseEnv({ DEEPGRAM_API_KEY: 'key' }))).toEqual([
       expect.stringContaining('HERALD_PUBLIC_URL'),
@@ -311,6 +353,9 @@ describe('describeSettings', () => {
       TWILIO_AUTH_TOKEN: 'zqx7',
       TWILIO_FROM: 'zqx7',
       HERALD_OPERATOR_EMAIL: 'zqx7@example.com',
+      HERALD_ALERT_WEBHOOK_URL: 'https://zqx7:zqx7@zqx7/zqx7?zqx7',
+      HERALD_ALERT_SMTP_URL: 'smtp://zqx7:zqx7@zqx7',
+      HERALD_ALERT_TO: 'zqx7@example.com',
     };
     const shown = describeSettings(parseEnv(hidden));
     expect(shown).toMatchObject({ secret: 'configured', smtp: 'configured', database: 'postgres' });

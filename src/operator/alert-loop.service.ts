@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Gauge } from 'prom-client';
+import type { Subscription } from 'rxjs';
+import { Clock } from '../clock.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { SECOND } from '../duration.js';
+import { EventBus, type HeraldEvent } from '../event-bus.service.js';
+import { errorFields, Log } from '../log.service.js';
+import { Metrics } from '../metrics.service.js';
+import { Wakeup } from '../wakeup.service.js';
+import { planAlerts, toTold, type AlertItem, type Teller } from './alert.js';
+import { AlertOutlets } from './alert-outlets.service.js';
+import { isOwn, type ProblemKind } from './problem.js';
+import { Problems, type Findings } from './problems.service.js';
+import { ToldBook } from './told-book.service.js';
+
+const EVERY = 15 * SECOND;
+/** What is young is looked at again sooner. */
+const SOON = 5 * SECOND;
+/** Events come in bursts; one look is enough for one. */
+const AFTER_EVENT = 1 * SECOND;
+/** A moment's silence of the database, or a check that took too long once, is nothing to wake somebody for. */
+const PASSING: ReadonlySet<ProblemKind> = new Set<ProblemKind>(['database', 'check.failed']);
+const PASSES_WITHIN = 10 * SECOND;
+
+/** Tells the operator what is wrong, once for each problem, over a path that does not depend on what is wrong. */
+@Injectable()
+export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  /** The lease's owner: another one after each start. */
+  private readonly owner = randomUUID();
+  private readonly stop = new AbortController();
+  private readonly logged = new Set<string>();
+  private subscription: Subscription | undefined;
+  private eventTimer: NodeJS.Timeout | undefined;
+  private readonly wakeup = new Wakeup(
+    () => this.round(),
+    (error) => {
+      this.log.error('operator.loop-broke', errorFields(error));
+    },
+  );
+
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly problems: Problems,
+    private readonly book: ToldBook,
+    private readonly outlets: AlertOutlets,
+    private readonly events: EventBus,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    metrics: Metrics,
+  ) {
+    const gauge = new Gauge({
+      name: 'herald_problems',
+      help: 'What is wrong now, by kind and severity',
+      labelNames: ['kind', 'severity'],
+      registers: [metrics.registry],
+      collect: () => {
+        gauge.reset();
+        for (const { kind, severity } of problems.latest) gauge.inc({ kind, severity });
+      },
+    });
+  }
+
+  /** Who tells. */
+  get teller(): Teller {
+    const { publicUrl, host, port } = this.settings;
+    return { herald: publicUrl ?? `http://${host}:${port}`, host: hostname() };
+  }
+
+  onApplicationBootstrap(): void {
+    this.subscription = this.events.events.subscribe((event) => {
+      if (matters(event)) this.lookSoon();
+    });
+    this.wakeup.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.subscription?.unsubscribe();
+    clearTimeout(this.eventTimer);
+    this.wakeup.stop();
+    this.stop.abort();
+    await this.wakeup.idle();
+  }
+
+  /** Sends over every path, and to the log. */
+  async test(): ReturnType<AlertOutlets['test']> {
+    this.log.error('operator.alert', { alert: 'test' });
+    return this.outlets.test(this.teller);
+  }
+
+  private lookSoon(): void {
+    this.eventTimer ??= setTimeout(() => {
+      this.eventTimer = undefined;
+      this.wakeup.now();
+    }, AFTER_EVENT);
+  }
+
+  private async round(): Promise<number> {
+    const found = await this.problems.find();
+    const now = this.clock.now();
+    const { ripe, unchecked, young } = sift(found, now);
+    const leads = await this.book.refresh(this.owner);
+    const plan = planAlerts(
+      ripe.filter(({ kind }) => leads || isOwn(kind)),
+      this.book.entries((kind) => leads || isOwn(kind)),
+      { now, unchecked },
+    );
+    this.write(plan.items);
+    const told = await this.outlets.tell(plan.items, this.teller, this.stop.signal);
+    if (told) this.logged.clear();
+    await this.book.note([...plan.keep, ...(told ? plan.items.map((item) => toTold(item, now)) : [])], plan.forget);
+    return young ? SOON : EVERY;
+  }
+
+  /** The log is a path of its own that is always there. Once for each, however often the others are tried. */
+  private write(items: readonly AlertItem[]): void {
+    for (const { event, kind, key, severity, count } of items) {
+      const line = `${event} ${key}`;
+      if (this.logged.has(line)) continue;
+      this.logged.add(line);
+      if (event === 'over') this.log.warn('operator.alert-over', { kind, key });
+      else this.log.error('operator.alert', { alert: event, kind, key, severity, count });
+    }
+  }
+}
+
+/** Takes out what may pass by itself; what was told of its kind stands meanwhile. */
+function sift({ problems, unchecked, open }: Findings, now: number) {
+  const isYoung = (kind: ProblemKind, since: number): boolean => PASSING.has(kind) && now - since < PASSES_WITHIN;
+  const young = problems.filter(({ kind, since }) => isYoung(kind, since));
+  return {
+    ripe: problems.filter(({ kind, since }) => !isYoung(kind, since)),
+    unchecked: new Set([...unchecked, ...open, ...young.map(({ kind }) => kind)]),
+    young: young.length > 0,
+  };
+}
+
+/** Events after which something may be wrong that was not before. */
+function matters({ type, state }: HeraldEvent): boolean {
+  if (type.startsWith('channel.') || type === 'job.overdue') return true;
+  if (type === 'callback.settled') return state === 'quarantine';
+  return type.startsWith('delivery.') && (state === 'dead' || state === 'unknown' || state === 'held');
+}
