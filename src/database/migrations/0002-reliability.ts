@@ -28,7 +28,7 @@ export class Reliability1700000000002 implements MigrationInterface {
         trial_at ${bigint}, trials ${integer} not null, updated_at ${bigint} not null)`,
       `create table cap_counters (
         cap ${text} not null, window_start ${bigint} not null, count ${integer} not null, primary key (cap, window_start))`,
-      'create index deliveries_channel_due on deliveries (state, channel, due_at)',
+      'create index deliveries_channel_due on deliveries (state, channel, due_at, id)',
 
       // An opt-out holds for the sender that was told so; an empty sender is every sender.
       `alter table suppressions add column sender ${text} not null default ''`,
