@@ -48,11 +48,25 @@ export interface Receipt {
   note?: string;
 }
 
+/** The send that is looked up. */
+export interface LookupContext {
+  deliveryId: string;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  /** The vendor's ids of messages to this recipient that belong to other sends. */
+  taken?: readonly string[];
+}
+
 /** The vendor's later word. */
 export interface DeliveryReport {
   providerMessageId: string;
   status: 'sending' | 'sent' | 'delivered' | 'undelivered' | 'failed' | 'canceled';
   code?: string;
+}
+
+/** A message whose receipt was lost, with what the vendor knows of it by now. */
+export interface FoundMessage extends Receipt {
+  report?: DeliveryReport;
 }
 
 /**
@@ -68,16 +82,18 @@ export interface Channel {
   readonly name: string;
   readonly kind: ChannelKind;
   readonly definition: ChannelDefinition;
+  /** Who the message comes from, as recipients opt out of it: a number, a short code or a Messaging Service. Absent for e-mail. */
+  readonly sender?: string;
   /** True when nothing leaves the machine. */
   readonly captures: boolean;
   parseRecipient(address: string): Recipient;
   compose(rendered: RenderedParts, recipient: Recipient, attachments: Attachment[]): Message;
   send(message: Message, context: SendContext): Promise<Receipt>;
   /**
-   * Looks up whether an ambiguous send reached the vendor.
-   * @returns its receipt; `'absent'` when the vendor surely has none; `'unsure'` when it cannot tell
+   * Looks up whether an ambiguous send reached the vendor. Rejects when the vendor could not be asked.
+   * @returns the message; `'absent'` when the vendor surely has none; `'unsure'` when it cannot tell
    */
-  lookup?(message: Message, context: { deliveryId: string; startedAt: number }): Promise<Receipt | 'absent' | 'unsure'>;
+  lookup?(message: Message, context: LookupContext): Promise<FoundMessage | 'absent' | 'unsure'>;
   /** Reads the vendor's report of what became of a message; undefined when it is none. Never throws. */
   parseReport?(params: Record<string, string | string[]>): DeliveryReport | undefined;
   /**

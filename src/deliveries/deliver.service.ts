@@ -1,43 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import type { Channel, Receipt } from '../channels/channel.js';
+import type { Channel } from '../channels/channel.js';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import type { Message } from '../channels/message.js';
 import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
 import { isPrivateHost } from '../config/start-warnings.js';
-import { MINUTE, SECOND } from '../duration.js';
+import { SECOND } from '../duration.js';
 import { EventBus } from '../event-bus.service.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import { decide, DELIVERY_RETRY_POLICY, toOutcome, type Decision, type SendOutcome } from '../retry-policy.js';
 import { ChannelGate } from './channel-gate.service.js';
+import { Deaths, type Died } from './deaths.service.js';
 import { DeliveriesStore, type Recorded } from './deliveries.store.js';
 import { NEVER } from './delivery.js';
 import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
+import { FIRST_LOOK_UP, LookUps } from './look-up.service.js';
 import { MessageComposer } from './message-composer.service.js';
 
 export type DeliverOutcome = 'sent' | 'retried' | 'dead' | 'unknown' | 'released' | 'suppressed' | 'lost';
 
-/** Made before a delivery that died is recorded; the returned function writes what its rules planned, in the same transaction. */
-export type PlanForDead = (
-  delivery: DeliveryEntity,
-  reason: string,
-) => Promise<((tx: EntityManager) => Promise<void>) | undefined>;
-
 /** One send with its connection must be over by then. */
 const SEND_DEADLINE = 30 * SECOND;
-/** When a send that may have happened is looked up, counted from its start; after the last the delivery waits for a person. */
-const LOOK_UPS = [MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE];
-
 /** Sends one claimed delivery: render, commit "started", send, commit the outcome. Nothing slow lies between the last two. */
 @Injectable()
 export class DeliverService {
-  private planForDead: PlanForDead = () => Promise.resolve(undefined);
-
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly deliveries: DeliveriesStore,
@@ -45,21 +35,13 @@ export class DeliverService {
     private readonly channels: ChannelsRegistry,
     private readonly recipients: RecipientsStore,
     private readonly gate: ChannelGate,
+    private readonly lookUps: LookUps,
+    private readonly deaths: Deaths,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly events: EventBus,
     private readonly log: Log,
   ) {}
-
-  /** The layer that evaluates rules registers itself here; it lies above this one. */
-  onDead(plan: PlanForDead): void {
-    this.planForDead = plan;
-  }
-
-  /** What the rules for dead deliveries plan for one, to be written in the transaction that makes it dead. */
-  planDeath(delivery: DeliveryEntity, reason: string): ReturnType<PlanForDead> {
-    return this.planForDead(delivery, reason);
-  }
 
   /** @param owner the claim that the caller holds; @param signal our own shutdown */
   async deliver(id: string, owner: string, signal: AbortSignal): Promise<DeliverOutcome> {
@@ -129,53 +111,8 @@ export class DeliverService {
   }
 
   /** Asks the vendor whether a send that may have happened did. */
-  async lookUp(id: string, owner: string): Promise<void> {
-    const delivery = await this.deliveries.find(id);
-    if (delivery?.leaseOwner !== owner || delivery.state !== 'unknown') return;
-    const attempts = await this.deliveries.attempts(id);
-    const startedAt = attempts.at(-1)?.startedAt ?? delivery.updatedAt;
-    const channel = this.channels.get(delivery.channel);
-    const found = channel?.lookup && delivery.message ? await this.askVendor(channel, delivery, startedAt) : 'unsure';
-    const now = this.clock.now();
-    let resolved: string;
-    if (typeof found === 'object') {
-      resolved = 'sent';
-      await this.deliveries.resolveUnknown(id, owner, {
-        state: 'sent',
-        reason: 'found at the vendor',
-        dueAt: NEVER,
-        sentAt: startedAt,
-        ...(found.providerMessageId === undefined ? {} : { providerMessageId: found.providerMessageId }),
-      });
-    } else if (found === 'absent') {
-      resolved = 'queued';
-      await this.deliveries.resolveUnknown(id, owner, {
-        state: 'queued',
-        reason: 'not at the vendor; sent again',
-        dueAt: now,
-      });
-    } else {
-      const next = LOOK_UPS.map((wait) => startedAt + wait).find((at) => at > now);
-      resolved = next === undefined ? 'held' : 'unsure';
-      await this.deliveries.resolveUnknown(id, owner, {
-        state: 'unknown',
-        reason: delivery.reason,
-        dueAt: next ?? NEVER,
-      });
-    }
-    this.log.info('delivery.looked-up', { deliveryId: id, jobId: delivery.jobId, channel: delivery.channel, resolved });
-  }
-
-  private async askVendor(
-    channel: Channel,
-    delivery: DeliveryEntity,
-    startedAt: number,
-  ): Promise<Receipt | 'absent' | 'unsure'> {
-    const { message } = await this.composer.compose(delivery, channel);
-    return (
-      (await channel.lookup?.(message, { deliveryId: delivery.id, startedAt }).catch(() => 'unsure' as const)) ??
-      'unsure'
-    );
+  lookUp(id: string, owner: string): Promise<void> {
+    return this.lookUps.lookUp(id, owner);
   }
 
   private async send(
@@ -229,9 +166,10 @@ export class DeliverService {
     const next = this.recorded(decision, outcome, now);
     if (outcome.kind === 'released') next.dueAt = Math.min(next.dueAt, delivery.dueAt);
     const failure = 'code' in outcome ? { code: outcome.code, error: outcome.message } : {};
-    const also = decision.state === 'dead' ? await this.planForDead(delivery, next.reason ?? '') : undefined;
     const end = { outcome: outcome.kind, ...failure };
-    const held = await persistently(() => this.deliveries.record(delivery.id, owner, attempt, end, next, also));
+    const write = (died: Died) => this.deliveries.record(delivery.id, owner, attempt, end, next, died);
+    const expected = decision.state === 'dead' ? (next.reason ?? '') : undefined;
+    const held = await persistently(() => this.deaths.write(delivery, write, expected));
     const result = held ? resultOf(decision, outcome) : 'lost';
     this.tell(delivery, attempt, result, failure.code, next, started);
     return result;
@@ -265,7 +203,7 @@ export class DeliverService {
         return {
           state: 'unknown',
           reason: `may have been sent: ${decision.message} (${decision.code})`,
-          dueAt: now + (LOOK_UPS[0] ?? 0),
+          dueAt: now + FIRST_LOOK_UP,
           counted: true,
         };
     }

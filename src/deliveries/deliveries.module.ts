@@ -10,16 +10,19 @@ import { TemplatesModule } from '../templates/templates.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
 import { ChannelGate } from './channel-gate.service.js';
 import { ChannelStatesStore } from './channel-states.store.js';
+import { Deaths } from './deaths.service.js';
 import { DeliverService } from './deliver.service.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeliveriesQueryStore } from './deliveries.query.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
 import { EmbeddedDispatcher } from './embedded.dispatcher.js';
+import { LookUps } from './look-up.service.js';
 import { MessageComposer } from './message-composer.service.js';
 import { ReportsController } from './reports.controller.js';
 import { ReportsStore } from './reports.store.js';
 import { SendingController } from './sending.controller.js';
+import { UnknownStore } from './unknown.store.js';
 
 /** On SQLite nobody else can make a delivery, and this process wakes itself; on PostgreSQL other replicas may. */
 const POLL = { sqlite: 30 * SECOND, postgres: SECOND };
@@ -36,6 +39,9 @@ const GRACE = 8 * SECOND;
     DeliveriesQueryStore,
     ReportsStore,
     MessageComposer,
+    Deaths,
+    LookUps,
+    UnknownStore,
     DeliverService,
     {
       provide: DISPATCHER,
@@ -54,7 +60,7 @@ const GRACE = 8 * SECOND;
       },
     },
   ],
-  exports: [ChannelGate, DeliveriesStore, DeliverService, DISPATCHER],
+  exports: [ChannelGate, DeliveriesStore, Deaths, DeliverService, DISPATCHER],
 })
 export class DeliveriesModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(

@@ -8,6 +8,7 @@ import type { Notification } from '../rules/plan.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { NEVER, type AttemptOutcome, type DeliveryState, type StoredMessage } from './delivery.js';
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
+import type { Died } from './deaths.service.js';
 import { settleReport } from './report-state.store.js';
 
 /** What a finished attempt changes on its delivery. */
@@ -178,13 +179,19 @@ export class DeliveriesStore {
     });
   }
 
-  /** Records an attempt's end and what becomes of the delivery. @returns false when the claim was lost */
+  /**
+   * Records an attempt's end and what becomes of the delivery.
+   * @param died called when the delivery dies, be it of a report that was faster
+   * @param also written in the same transaction
+   * @returns false when the claim was lost
+   */
   record(
     id: string,
     owner: string,
     attempt: number | undefined,
     end: AttemptEnd,
     next: Recorded,
+    died: Died = () => Promise.resolve(),
     also?: (tx: EntityManager) => Promise<void>,
   ): Promise<boolean> {
     const now = this.clock.now();
@@ -215,10 +222,17 @@ export class DeliveriesStore {
         await tx.update(
           AttemptEntity,
           { deliveryId: id, number: attempt },
-          { endedAt: now, outcome: end.outcome, code: end.code ?? null, error: end.error ?? null },
+          {
+            endedAt: now,
+            outcome: end.outcome,
+            code: end.code ?? null,
+            error: end.error ?? null,
+            ...(next.providerMessageId === undefined ? {} : { providerMessageId: next.providerMessageId }),
+          },
         );
       }
-      if (next.state === 'sent' || next.state === 'unknown') await settleReport(tx, id, now);
+      if (next.state === 'sent' || next.state === 'unknown') await settleReport(tx, id, now, died);
+      if (next.state === 'dead') await died(tx, next.reason ?? '');
       await also?.(tx);
       return true;
     });
@@ -277,24 +291,6 @@ export class DeliveriesStore {
       ),
     );
     return claimed.map((row) => row.id);
-  }
-
-  /** Settles a look-up. @returns false when a report or a person was faster */
-  resolveUnknown(id: string, owner: string, next: Omit<Recorded, 'counted'>): Promise<boolean> {
-    const now = this.clock.now();
-    const { dialect } = this.database;
-    return this.database.uow.run(async (tx) => {
-      const count = await changed(
-        tx,
-        dialect.bind(
-          `update deliveries set state = ?, reason = ?, due_at = ?, sent_at = coalesce(?, sent_at),
-             provider_message_id = coalesce(?, provider_message_id), lease_owner = null, lease_until = null, updated_at = ?
-            where id = ? and lease_owner = ? and state = 'unknown'`,
-        ),
-        [next.state, next.reason, next.dueAt, next.sentAt ?? null, next.providerMessageId ?? null, now, id, owner],
-      );
-      return count > 0;
-    });
   }
 
   private async plannedBefore(tx: EntityManager, jobId: string, notification: Notification): Promise<boolean> {

@@ -40,7 +40,6 @@ export class DeliveryEntity {
   /** As rendered; the same on every attempt. */
   @Column('simple-json', { nullable: true }) message!: StoredMessage | null;
   @Column('text', { name: 'provider_message_id', nullable: true }) providerMessageId!: string | null;
-  @Column('text', { name: 'report_status', nullable: true }) reportStatus!: string | null;
   /** When it was planned, or last put back by a person: how long it may be tried is counted from here. */
   @Column('bigint', { name: 'queued_at' }) queuedAt!: number;
   @Column('bigint', { name: 'created_at' }) createdAt!: number;
@@ -60,4 +59,8 @@ export class AttemptEntity {
   @Column('text', { nullable: true }) outcome!: AttemptOutcome | null;
   @Column('text', { nullable: true }) code!: string | null;
   @Column('text', { nullable: true }) error!: string | null;
+  /** The vendor's id of the message that this attempt made, from its answer, its report or a look-up. */
+  @Column('text', { name: 'provider_message_id', nullable: true }) providerMessageId!: string | null;
+  /** The vendor's later word on it: `STATUS` or `STATUS:CODE`. */
+  @Column('text', { name: 'report_status', nullable: true }) reportStatus!: string | null;
 }

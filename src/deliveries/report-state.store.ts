@@ -1,50 +1,63 @@
 import type { EntityManager } from 'typeorm';
-import type { DeliveryReport } from '../channels/channel.js';
+import type { Died } from './deaths.service.js';
 import { NEVER, type DeliveryState } from './delivery.js';
-import { DeliveryEntity } from './delivery.entity.js';
+import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
+import { reported, statusOf, type Reported } from './reported.js';
 
 /**
- * Brings the state of a delivery up to what the vendor has reported. Run after every report, and after a send is recorded: the
- * report may have been faster. A delivery that is in hand is left alone until then.
+ * Brings the state of a delivery up to what the vendor has reported of its attempts. Run after every report, and after a send is
+ * recorded: the report may have been faster. A delivery that is in hand is left alone until then, and one that a person or a
+ * report has ended stays ended.
+ * @param died called when the delivery dies of it
  * @returns the new state; undefined when nothing changed
  */
-export async function settleReport(tx: EntityManager, id: string, now: number): Promise<DeliveryState | undefined> {
+export async function settleReport(
+  tx: EntityManager,
+  id: string,
+  now: number,
+  died: Died,
+): Promise<DeliveryState | undefined> {
   const delivery = await tx.findOneBy(DeliveryEntity, { id });
-  if (delivery?.reportStatus == null || !['sent', 'unknown'].includes(delivery.state)) return undefined;
-  const sent = { sentAt: delivery.sentAt ?? now, dueAt: NEVER, leaseOwner: null, leaseUntil: null, updatedAt: now };
-  switch (statusOf(delivery.reportStatus)) {
-    case 'sending':
-    case 'sent':
-      // A signed report proves that the message exists, even if the answer to the send was lost.
-      await tx.update(DeliveryEntity, { id }, { ...sent, state: 'sent', reason: null });
-      return 'sent';
-    case 'delivered':
-      await tx.update(DeliveryEntity, { id }, { ...sent, state: 'delivered', reason: null, deliveredAt: now });
-      return 'delivered';
-    case 'undelivered':
-    case 'failed':
-    case 'canceled':
-      await tx.update(
-        DeliveryEntity,
-        { id },
-        { ...sent, state: 'dead', reason: reportedReason(delivery.reportStatus) },
-      );
-      return 'dead';
+  if (!delivery || !['sent', 'unknown', 'queued'].includes(delivery.state)) return undefined;
+  const attempts = await tx.find(AttemptEntity, { where: { deliveryId: id }, order: { number: 'DESC' } });
+  const next = wordOn(delivery, attempts, now);
+  if (next === undefined) return undefined;
+  const sent = { sentAt: delivery.sentAt ?? now, leaseOwner: null, leaseUntil: null, updatedAt: now };
+  const { state } = next;
+  await tx.update(
+    DeliveryEntity,
+    { id },
+    {
+      ...sent,
+      state,
+      reason: 'reason' in next ? next.reason : null,
+      dueAt: 'dueAt' in next ? next.dueAt : NEVER,
+      ...(state === 'delivered' ? { deliveredAt: now } : {}),
+      ...('sid' in next && next.sid !== null ? { providerMessageId: next.sid } : {}),
+    },
+  );
+  if (next.state === 'dead') await died(tx, next.reason);
+  return state;
+}
+
+/** The newest attempt has the last word. An earlier one has it only while nobody knows whether the message exists. */
+function wordOn(
+  delivery: DeliveryEntity,
+  attempts: AttemptEntity[],
+  now: number,
+): (Reported & { sid?: string | null }) | undefined {
+  const [newest] = attempts;
+  const inDoubt = delivery.state === 'unknown' || delivery.state === 'queued';
+  if (delivery.state !== 'queued' && newest?.reportStatus != null) {
+    const next = reported(newest.reportStatus, delivery, now, Math.random);
+    return { ...next, sid: newest.providerMessageId };
   }
+  // Signed proof that the message exists: it is not sent again, although the look-up did not find it.
+  const proof = inDoubt ? attempts.find(({ reportStatus }) => provesExistence(reportStatus)) : undefined;
+  if (proof?.reportStatus == null) return undefined;
+  return { state: statusOf(proof.reportStatus) === 'delivered' ? 'delivered' : 'sent', sid: proof.providerMessageId };
 }
 
-/** Why a delivery is dead that the vendor reported as failed; for a stored `STATUS` or `STATUS:CODE`. */
-export function reportedReason(stored: string): string {
-  const [status = '', code = 'no code'] = stored.split(':');
-  return `rejected: the vendor reported ${status} (${code})`;
-}
-
-/** The status in a stored `STATUS` or `STATUS:CODE`. */
-export function statusOf(stored: string): DeliveryReport['status'] {
-  return stored.split(':')[0] as DeliveryReport['status'];
-}
-
-/** What is stored of a report. */
-export function storedStatus({ status, code }: DeliveryReport): string {
-  return code === undefined ? status : `${status}:${code}`;
+function provesExistence(stored: string | null): boolean {
+  return stored !== null && ['sending', 'sent', 'delivered'].includes(statusOf(stored));
 }

@@ -1,8 +1,7 @@
-import { Body, Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { DeliveryReport } from '../channels/channel.js';
 import { parseTwilioReport, verifyTwilioSignature } from '../channels/sms/twilio-report.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
@@ -11,14 +10,15 @@ import { EventBus } from '../event-bus.service.js';
 import { Public } from '../http/api-key.guard.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
-import { DeliverService, type PlanForDead } from './deliver.service.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
 import { DeliveryId } from './deliveries.schema.js';
-import { reportedReason, storedStatus } from './report-state.store.js';
 import { ReportsStore } from './reports.store.js';
 
 /** Twilio adds parameters without notice, and all of them are signed: nothing is stripped or trimmed before the check. */
 const Form = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
+
+/** `a`: number of the attempt that the report is about; Herald put it there, and the signature covers it. */
+const ReportQuery = z.object({ a: z.coerce.number().int().min(1).max(1_000_000).optional() });
 
 /** Twilio's status callbacks. The signature is checked against the configured public URL, never against the request's host. */
 @Public()
@@ -29,7 +29,6 @@ export class ReportsController {
     @Inject(SETTINGS) private readonly settings: Settings,
     @Inject(DISPATCHER) private readonly dispatcher: DeliveryDispatcher,
     private readonly reports: ReportsStore,
-    private readonly deliver: DeliverService,
     private readonly events: EventBus,
     private readonly metrics: Metrics,
     private readonly log: Log,
@@ -39,6 +38,7 @@ export class ReportsController {
   @HttpCode(204)
   async report(
     @Param('deliveryId', { schema: DeliveryId }) deliveryId: string,
+    @Query({ schema: ReportQuery }) query: z.infer<typeof ReportQuery>,
     @Body({ schema: Form }) form: z.infer<typeof Form>,
     @Req() request: FastifyRequest,
   ): Promise<void> {
@@ -54,16 +54,9 @@ export class ReportsController {
     }
     const report = parseTwilioReport(form);
     if (!report) throw new UnprocessableError('This is not a status callback of an outbound message');
-    const outcome = await this.reports.apply(deliveryId, report, await this.planDeath(deliveryId, report));
+    const outcome = await this.reports.apply(deliveryId, query.a, report);
     this.dispatcher.wake();
     if (outcome === 'applied') this.events.publish({ type: 'delivery.reported', id: deliveryId, state: report.status });
     this.log.info('delivery.reported', { deliveryId, status: report.status, code: report.code, outcome });
-  }
-
-  /** Rules for dead deliveries are evaluated before the transaction, for every report that may make one dead. */
-  private async planDeath(deliveryId: string, report: DeliveryReport): ReturnType<PlanForDead> {
-    if (!['undelivered', 'failed', 'canceled'].includes(report.status)) return undefined;
-    const delivery = await this.reports.find(deliveryId);
-    return delivery ? this.deliver.planDeath(delivery, reportedReason(storedStatus(report))) : undefined;
   }
 }

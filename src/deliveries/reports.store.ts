@@ -5,8 +5,10 @@ import { advances } from '../channels/sms/twilio-report.js';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { rows } from '../database/unit-of-work.service.js';
-import { DeliveryEntity } from './delivery.entity.js';
-import { settleReport, statusOf, storedStatus } from './report-state.store.js';
+import { Deaths } from './deaths.service.js';
+import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
+import { settleReport } from './report-state.store.js';
+import { statusOf, storedStatus } from './reported.js';
 
 /** What became of a report. */
 export type ReportOutcome = 'applied' | 'stale' | 'unknown-delivery';
@@ -17,36 +19,57 @@ export class ReportsStore {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
+    private readonly deaths: Deaths,
   ) {}
 
   find(deliveryId: string): Promise<DeliveryEntity | null> {
     return this.database.reads.findOneBy(DeliveryEntity, { id: deliveryId });
   }
 
-  /** @param died written in the same transaction when the report makes the delivery dead */
-  apply(
+  /**
+   * @param attempt the one that the report is about; the one with the vendor's id, or else the newest, when the vendor does not say
+   * @param also written in the same transaction when the report is news
+   */
+  async apply(
     deliveryId: string,
+    attempt: number | undefined,
     report: DeliveryReport,
-    died?: (tx: EntityManager) => Promise<void>,
+    also?: (tx: EntityManager, delivery: DeliveryEntity) => Promise<void>,
   ): Promise<ReportOutcome> {
+    const found = await this.find(deliveryId);
+    if (!found) return 'unknown-delivery';
     const { dialect } = this.database;
-    return this.database.uow.run(async (tx) => {
-      // Two reports at the same moment: the later one has to see what the earlier one wrote.
-      await rows(tx, dialect.bind(`select id from deliveries where id = ? ${dialect.rowLock}`), [deliveryId]);
-      const delivery = await tx.findOneBy(DeliveryEntity, { id: deliveryId });
-      if (!delivery) return 'unknown-delivery';
-      const current = delivery.reportStatus === null ? undefined : statusOf(delivery.reportStatus);
-      if (!advances(current, report.status)) return 'stale';
-      await tx.update(
-        DeliveryEntity,
-        { id: deliveryId },
-        {
-          reportStatus: storedStatus(report),
-          providerMessageId: report.providerMessageId,
-        },
-      );
-      if ((await settleReport(tx, deliveryId, this.clock.now())) === 'dead') await died?.(tx);
-      return 'applied';
-    });
+    return this.deaths.write(found, (died) =>
+      this.database.uow.run(async (tx) => {
+        // Two reports at the same moment: the later one has to see what the earlier one wrote.
+        await rows(tx, dialect.bind(`select id from deliveries where id = ? ${dialect.rowLock}`), [deliveryId]);
+        const delivery = await tx.findOneBy(DeliveryEntity, { id: deliveryId });
+        const told = await this.attemptOf(tx, deliveryId, attempt, report.providerMessageId);
+        if (!delivery || !told) return 'unknown-delivery';
+        const current = told.reportStatus === null ? undefined : statusOf(told.reportStatus);
+        if (!advances(current, report.status)) return 'stale';
+        await tx.update(
+          AttemptEntity,
+          { deliveryId, number: told.number },
+          { reportStatus: storedStatus(report), providerMessageId: report.providerMessageId },
+        );
+        await settleReport(tx, deliveryId, this.clock.now(), died);
+        await also?.(tx, delivery);
+        return 'applied';
+      }),
+    );
+  }
+
+  private async attemptOf(
+    tx: EntityManager,
+    deliveryId: string,
+    number: number | undefined,
+    providerMessageId: string,
+  ): Promise<AttemptEntity | null> {
+    if (number !== undefined) return tx.findOneBy(AttemptEntity, { deliveryId, number });
+    return (
+      (await tx.findOneBy(AttemptEntity, { deliveryId, providerMessageId })) ??
+      (await tx.findOne(AttemptEntity, { where: { deliveryId }, order: { number: 'DESC' } }))
+    );
   }
 }

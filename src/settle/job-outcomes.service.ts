@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Database } from '../database/database.service.js';
-import { DeliverService } from '../deliveries/deliver.service.js';
+import { Deaths } from '../deliveries/deaths.service.js';
 import type { DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { DISPATCHER, type DeliveryDispatcher } from '../deliveries/delivery-dispatcher.js';
 import { deliveryFacts } from '../deliveries/message-composer.service.js';
@@ -27,7 +27,7 @@ export class JobOutcomes implements OnModuleInit {
     private readonly notify: NotifyService,
     private readonly submitter: JobSubmitter,
     private readonly watchdog: JobWatchdog,
-    private readonly deliver: DeliverService,
+    private readonly deaths: Deaths,
     private readonly events: EventBus,
     private readonly log: Log,
   ) {}
@@ -35,7 +35,7 @@ export class JobOutcomes implements OnModuleInit {
   onModuleInit(): void {
     this.submitter.onRefused((job, failure, owner) => this.refused(job, failure, owner));
     this.watchdog.onOverdue((job) => this.overdue(job));
-    this.deliver.onDead((delivery, reason) => this.dead(delivery, reason));
+    this.deaths.onDead((delivery, reason) => this.dead(delivery, reason));
   }
 
   private async refused(job: JobEntity, failure: Failure, owner: string): Promise<boolean> {

@@ -348,8 +348,8 @@ describe.each(await databases())('deliveries on %s', (kind) => {
         async () => {
           const id = await only({ phone: number() });
           await stage.delivery(id, ({ state }) => state === 'sent');
-          expect(await report(id, 'undelivered', { ErrorCode: '30003' })).toBe(204);
-          expect(await stage.delivery(id)).toMatchObject({ state: 'dead', reason: expect.stringContaining('30003') });
+          expect(await report(id, 'undelivered', { ErrorCode: '30006' })).toBe(204);
+          expect(await stage.delivery(id)).toMatchObject({ state: 'dead', reason: expect.stringContaining('30006') });
         },
         PATIENCE_MS,
       );

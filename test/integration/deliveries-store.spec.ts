@@ -1,25 +1,26 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { DeliveryReport } from '../../src/channels/channel.js';
+import { AuditStore } from '../../src/database/audit.store.js';
 import { DeliveriesStore, type EnqueueSource, type Recorded } from '../../src/deliveries/deliveries.store.js';
 import { NEVER } from '../../src/deliveries/delivery.js';
 import type { DeliveryEntity } from '../../src/deliveries/delivery.entity.js';
-import { ReportsStore } from '../../src/deliveries/reports.store.js';
+import { UnknownStore } from '../../src/deliveries/unknown.store.js';
 import type { Notification } from '../../src/rules/plan.js';
 import { databases } from '../support/app.js';
 import { TestDatabase } from '../support/database.js';
 
 const LEASE = 60_000;
 const RENDERED = { message: { kind: 'sms', text: 'Hi', segments: 1, encoding: 'GSM-7' }, templateVersion: 3 } as const;
+const resolved = { state: 'sent', reason: null, dueAt: NEVER } as const;
 const FIRST_SETTLE: EnqueueSource = { jobId: 'job', trigger: 'transcript.completed', replay: false };
 
 describe.each(await databases())('DeliveriesStore on %s', (kind) => {
   let own: TestDatabase;
   let store: DeliveriesStore;
-  let reports: ReportsStore;
+  let unknowns: UnknownStore;
   beforeAll(async () => {
     own = await TestDatabase.open(kind);
     store = new DeliveriesStore(own.database, own.ids, own.clock);
-    reports = new ReportsStore(own.database, own.clock);
+    unknowns = new UnknownStore(own.database, new AuditStore(own.ids, own.clock), own.clock);
   });
   afterAll(() => own.close());
   beforeEach(async () => {
@@ -119,7 +120,7 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     const before = await row(id);
     expect(await store.startAttempt(id, 'other', RENDERED)).toBeUndefined();
     expect(await store.record(id, 'other', 1, { outcome: 'sent' }, to('sent'))).toBe(false);
-    expect(await store.resolveUnknown(id, 'other', to('sent'))).toBe(false);
+    expect(await unknowns.resolve(id, 'other', resolved)).toBe(false);
     let planned = false;
     const also = (): Promise<void> => {
       planned = true;
@@ -194,8 +195,8 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     const claims = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.claimUnknown(owner, 5, LEASE)));
     expect(claims.flat()).toEqual([id]);
     const owner = (await row(id)).leaseOwner ?? '';
-    expect(await store.resolveUnknown(id, 'nobody', to('sent'))).toBe(false);
-    expect(await store.resolveUnknown(id, owner, to('sent'))).toBe(true);
+    expect(await unknowns.resolve(id, 'nobody', resolved)).toBe(false);
+    expect(await unknowns.resolve(id, owner, resolved)).toBe(true);
     expect(await row(id)).toMatchObject({ state: 'sent', leaseOwner: null });
   });
 
@@ -232,63 +233,5 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     const broken = notification('+14155552671', { template: null as unknown as string });
     await expect(enqueue([notification('+14155550000'), broken])).rejects.toThrow(/null/i);
     expect(await count()).toBe(0);
-  });
-
-  describe('reports', () => {
-    const STATUSES = ['sending', 'sent', 'delivered', 'undelivered', 'failed', 'canceled'] as const;
-    const RANK = { sending: 1, sent: 2, delivered: 3, undelivered: 3, failed: 3, canceled: 3 };
-    const SHOWN = {
-      sending: 'sent',
-      sent: 'sent',
-      delivered: 'delivered',
-      undelivered: 'dead',
-      failed: 'dead',
-      canceled: 'dead',
-    };
-    const report = (status: DeliveryReport['status']): DeliveryReport => ({ providerMessageId: 'SM1', status });
-    const pairs = STATUSES.flatMap((first) => STATUSES.map((second) => [first, second] as const));
-
-    async function sent(): Promise<string> {
-      const id = await claimed();
-      await store.record(id, 'mine', undefined, { outcome: 'sent' }, { ...to('sent'), sentAt: own.clock.now() });
-      return id;
-    }
-
-    it.each(pairs)('%s, then %s: the state never goes back', async (first, second) => {
-      const id = await sent();
-      expect(await reports.apply(id, report(first))).toBe('applied');
-      const news = RANK[second] > RANK[first];
-      expect(await reports.apply(id, report(second))).toBe(news ? 'applied' : 'stale');
-      expect(await row(id)).toMatchObject({
-        state: SHOWN[news ? second : first],
-        reportStatus: news ? second : first,
-        dueAt: NEVER,
-      });
-    });
-
-    it.each(STATUSES)('%s that was faster than the answer to the send holds after it', async (status) => {
-      const id = await claimed();
-      expect(await reports.apply(id, report(status))).toBe('applied');
-      expect(await row(id)).toMatchObject({ state: 'sending', leaseOwner: 'mine' });
-      await store.record(id, 'mine', undefined, { outcome: 'ambiguous' }, to('unknown', own.clock.now()));
-      expect(await row(id)).toMatchObject({ state: SHOWN[status], leaseOwner: null, dueAt: NEVER });
-    });
-
-    it('that come at the same moment leave the last word of the vendor, also while the send is in hand', async () => {
-      for (let round = 0; round < 15; round++) {
-        const id = await claimed();
-        await Promise.all(
-          (['sent', 'delivered', 'sending'] as const).map((status) => reports.apply(id, report(status))),
-        );
-        expect((await row(id)).reportStatus).toBe('delivered');
-        await store.record(id, 'mine', undefined, { outcome: 'sent' }, to('sent'));
-        expect((await row(id)).state).toBe('delivered');
-        await own.database.uow.run((tx) => tx.query('delete from deliveries'));
-      }
-    });
-
-    it('about no delivery of ours are told as such', async () => {
-      expect(await reports.apply('nothing', report('sent'))).toBe('unknown-delivery');
-    });
   });
 });

@@ -5,6 +5,8 @@ import { HOUR, MINUTE, SECOND } from '../../src/duration.js';
 const START = 1_780_000_000_000;
 const SENT = {
   to: '+14155552671',
+  sender: '+15551234567',
+  taken: [] as string[],
   text: "It's ready: https://h.example/t/1",
   startedAt: START,
   now: START + 10 * MINUTE,
@@ -12,6 +14,8 @@ const SENT = {
 const message = (over: Partial<ListedMessage> = {}): ListedMessage => ({
   sid: 'SM1',
   to: SENT.to,
+  senders: [SENT.sender],
+  errorCode: null,
   body: SENT.text,
   direction: 'outbound-api',
   status: 'sent',
@@ -54,8 +58,33 @@ describe('findSent', () => {
     expect(find([message()], { now: START + 2 * SECOND }, false)).toMatchObject({ providerMessageId: 'SM1' });
   });
 
-  it('is unsure when two messages fit, or one cannot be read', () => {
-    expect(find([message(), message({ sid: 'SM2' })])).toBe('unsure');
+  it('takes the oldest when two fit, and none that belongs to another send', () => {
+    const two = [message({ sid: 'SM2', createdAt: START + 2 * SECOND }), message()];
+    expect(find(two)).toMatchObject({ providerMessageId: 'SM1' });
+    expect(find(two, { taken: ['SM1'] })).toMatchObject({ providerMessageId: 'SM2' });
+    expect(find(two, { taken: ['SM1', 'SM2'] })).toBe('absent');
+  });
+
+  it.each([
+    ['another number', ['+15550009999'], '+15551234567'],
+    ['another service', ['+15551234567', `MG${'1'.repeat(32)}`], `MG${'2'.repeat(32)}`],
+  ])('does not take a message from %s for its own', (_name, senders, sender) => {
+    expect(find([message({ senders })], { sender })).toBe('absent');
+  });
+
+  it('takes a message whose sender Twilio does not know yet', () => {
+    expect(find([message({ senders: [] })])).toMatchObject({ providerMessageId: 'SM1' });
+    const service = `MG${'1'.repeat(32)}`;
+    expect(find([message({ senders: [service] })], { sender: service })).toMatchObject({ providerMessageId: 'SM1' });
+  });
+
+  it('tells what became of the message meanwhile', () => {
+    const sid = `SM${'1'.repeat(32)}`;
+    const found = find([message({ sid, status: 'undelivered', errorCode: 30_006 })]);
+    expect(found).toMatchObject({ report: { providerMessageId: sid, status: 'undelivered', code: '30006' } });
+  });
+
+  it('is unsure when a message cannot be read', () => {
     expect(find([message({ body: '' })])).toBe('unsure');
     expect(find([message({ createdAt: NaN })])).toMatchObject({ providerMessageId: 'SM1' });
   });

@@ -8,7 +8,16 @@ import {
   SendDeferredError,
   SendRejectedError,
 } from '../../errors.js';
-import type { Channel, ChannelDefinition, DeliveryReport, Receipt, Recipient, SendContext } from '../channel.js';
+import type {
+  Channel,
+  ChannelDefinition,
+  DeliveryReport,
+  FoundMessage,
+  LookupContext,
+  Receipt,
+  Recipient,
+  SendContext,
+} from '../channel.js';
 import type { Attachment, Message, RenderedParts, SmsMessage } from '../message.js';
 import { parsePhoneNumber } from './phone-number.js';
 import { composeSms } from './sms-message.js';
@@ -40,6 +49,7 @@ export interface TwilioOptions extends TwilioAccount {
 export class TwilioChannel implements Channel {
   readonly name: string;
   readonly kind = 'sms';
+  readonly sender: string;
   readonly captures = false;
   readonly ambiguous = 'hold';
   readonly definition: ChannelDefinition = {
@@ -60,6 +70,7 @@ export class TwilioChannel implements Channel {
   constructor(options: TwilioOptions, clock: Clock = new SystemClock()) {
     checkOptions(options);
     this.name = options.name ?? 'sms';
+    this.sender = options.messagingServiceSid ?? options.from ?? '';
     this.options = options;
     this.client = new TwilioClient(options);
     this.clock = clock;
@@ -81,10 +92,7 @@ export class TwilioChannel implements Channel {
   }
 
   /** @throws SendDeferredError when Twilio cannot be asked now */
-  async lookup(
-    message: Message,
-    context: { deliveryId: string; startedAt: number },
-  ): Promise<Receipt | 'absent' | 'unsure'> {
+  async lookup(message: Message, context: LookupContext): Promise<FoundMessage | 'absent' | 'unsure'> {
     if (message.kind !== 'sms') return 'unsure';
     const listed = await this.slot(() =>
       this.call(undefined, (call) => this.client.listMessages(message.to, call)),
@@ -92,8 +100,10 @@ export class TwilioChannel implements Channel {
     return findSent(listed, {
       to: message.to,
       text: message.text,
+      sender: this.sender,
       startedAt: context.startedAt,
       now: this.clock.now(),
+      taken: context.taken ?? [],
     });
   }
 
@@ -131,7 +141,7 @@ export class TwilioChannel implements Channel {
           body,
           smartEncoded: true,
           validityPeriod: this.options.validityPeriodSeconds ?? (4 * HOUR) / SECOND,
-          ...this.sender(),
+          ...this.from(),
           ...statusCallback(context),
         },
         call,
@@ -159,7 +169,7 @@ export class TwilioChannel implements Channel {
     }
   }
 
-  private sender(): { messagingServiceSid: string } | { from: string } {
+  private from(): { messagingServiceSid: string } | { from: string } {
     const { messagingServiceSid, from } = this.options;
     return messagingServiceSid === undefined ? { from: from ?? '' } : { messagingServiceSid };
   }

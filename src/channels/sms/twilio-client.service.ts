@@ -115,9 +115,13 @@ function toListed(message: MessageInstance): ListedMessage {
   return {
     sid: message.sid,
     to: message.to,
+    senders: [message.from as string | null, message.messagingServiceSid as string | null].filter(
+      (sender) => typeof sender === 'string' && sender !== '',
+    ) as string[],
     body: message.body,
     direction: message.direction,
     status: message.status,
+    errorCode: message.errorCode as number | null,
     createdAt: created instanceof Date ? created.getTime() : NaN,
   };
 }

@@ -1,5 +1,5 @@
 import { SendAmbiguousError, SendDeferredError, SendRejectedError } from '../../errors.js';
-import { MINUTE, SECOND } from '../../duration.js';
+import { HOUR, MINUTE, SECOND } from '../../duration.js';
 import { redact } from '../redact.js';
 import { type TwilioCode, twilioCode } from './twilio-codes.js';
 
@@ -148,6 +148,9 @@ export function classifyTwilioError(
   );
 }
 
+/** A message that was taken and failed is sent anew so often at the most, where its code says nothing else. */
+const REPORTED_TRIES = 5;
+
 /** US and Canadian toll-free senders, where 30004 means that the network took a STOP. */
 const TOLL_FREE = /^\+1(800|822|833|844|855|866|877|88[0-9])\d{7}$/;
 
@@ -160,4 +163,31 @@ export function explainReportedCode(code: number, from: string | undefined): Twi
     return { code, class: 'OPTED_OUT', meaning: 'The recipient has unsubscribed (STOP)' };
   }
   return twilioCode(code) ?? { code, class: 'BLOCKED', meaning: 'The message was not delivered' };
+}
+
+/**
+ * What a report means that a message failed; the delivery's retry policy does the rest.
+ * @param status `undelivered`, `failed` or `canceled`
+ * @param now epoch milliseconds
+ * @returns undefined for a code that is only a warning
+ */
+export function classifyReport(
+  status: string,
+  code: string | undefined,
+  now: number,
+): SendRejectedError | SendDeferredError | undefined {
+  const row = explainReportedCode(Number(code ?? 0), undefined);
+  if (row.class === 'WARNING') return undefined;
+  const message = `the vendor reported ${status} (${code ?? 'no code'}): ${row.meaning}`;
+  const options = { vendorCode: code ?? status, vendorClass: row.class };
+  const waits = ['THROTTLED', 'TRANSIENT', 'WAIT', 'CONFIG'].includes(row.class) && status !== 'canceled';
+  if (!waits) return new SendRejectedError(message, options);
+  const wait = row.class === 'CONFIG' ? HOUR : waitOf(row, undefined, now);
+  return new SendDeferredError(message, {
+    ...options,
+    // Each try was a message that the vendor took: all of them count.
+    counts: true,
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
+    maxAttempts: row.maxAttempts ?? REPORTED_TRIES,
+  });
 }

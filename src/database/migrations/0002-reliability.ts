@@ -36,6 +36,16 @@ export class Reliability1700000000002 implements MigrationInterface {
       'drop index suppressions_address',
       'create unique index suppressions_address on suppressions (kind, address, sender)',
 
+      // A report tells of one attempt: the message of an earlier one may have failed, or turn up late.
+      `alter table attempts add column provider_message_id ${text}`,
+      `alter table attempts add column report_status ${text}`,
+      `update attempts set (provider_message_id, report_status) =
+         (select provider_message_id, report_status from deliveries where id = delivery_id)
+        where number = (select attempts_made from deliveries where id = delivery_id)`,
+      'alter table deliveries drop column report_status',
+      // A signed message of the vendor holds no time: that it was seen is all that tells a repeat.
+      `create table inbound_messages (sid ${text} not null primary key, received_at ${bigint} not null)`,
+
       `create table alerts (
         key ${text} not null primary key, kind ${text} not null, since ${bigint} not null, told_at ${bigint},
         detail ${text} not null)`,
@@ -47,10 +57,17 @@ export class Reliability1700000000002 implements MigrationInterface {
 
   /** What only this release knows is lost: deadlines, pauses, caps, and every opt-out but one for each address. */
   async down(runner: QueryRunner): Promise<void> {
+    const { text } = dialectOf(runner.dataSource).types;
     await run(runner, [
       ...dialectOf(runner.dataSource).fullTextRows.down,
       'drop table erasures',
       'drop table alerts',
+      'drop table inbound_messages',
+      `alter table deliveries add column report_status ${text}`,
+      `update deliveries set report_status = (select report_status from attempts where delivery_id = deliveries.id
+         and number = attempts_made)`,
+      'alter table attempts drop column report_status',
+      'alter table attempts drop column provider_message_id',
       'drop index suppressions_address',
       // An address that one sender must not write to is from now on one that nobody writes to: the safe side.
       `delete from suppressions where exists (select 1 from suppressions other
