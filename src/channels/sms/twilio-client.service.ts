@@ -121,7 +121,7 @@ function toListed(message: MessageInstance): ListedMessage {
     body: message.body,
     direction: message.direction,
     status: message.status,
-    errorCode: message.errorCode as number | null,
+    errorCode: message.errorCode,
     createdAt: created instanceof Date ? created.getTime() : NaN,
   };
 }
