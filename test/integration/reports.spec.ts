@@ -77,7 +77,7 @@ describe.each(await databases())('reports on %s', (kind) => {
   }
 
   async function begin(): Promise<string> {
-    const [id = ''] = await store.claim('mine', 1, LEASE);
+    const [id = ''] = await store.claim('mine', 'sms', 1, LEASE);
     await store.startAttempt(id, 'mine', RENDERED);
     return id;
   }
@@ -191,7 +191,7 @@ describe.each(await databases())('reports on %s', (kind) => {
     });
     expect(await reports.apply(id, 1, report('sent'))).toBe('applied');
     expect(await row(id)).toMatchObject({ state: 'sent', providerMessageId: 'SM1', dueAt: NEVER });
-    expect(await store.claim('mine', 1, LEASE)).toEqual([]);
+    expect(await store.claim('mine', 'sms', 1, LEASE)).toEqual([]);
   });
 
   it('one message is found for one delivery only', async () => {
