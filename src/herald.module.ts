@@ -15,6 +15,7 @@ import { HealthModule } from './health/health.module.js';
 import type { HeraldResources } from './herald.options.js';
 import { HttpModule } from './http/http.module.js';
 import { JobsModule } from './jobs/jobs.module.js';
+import { ERASURE_SECRET } from './keeping/subject.js';
 import { KeepingModule } from './keeping/keeping.module.js';
 import { Log } from './log.service.js';
 import { Metrics } from './metrics.service.js';
@@ -37,6 +38,7 @@ class ResourcesModule {
       { provide: SETTINGS, useValue: settings },
       { provide: HOOK_SECRET, useValue: secret },
       { provide: LINK_SECRET, useValue: secret },
+      { provide: ERASURE_SECRET, useValue: secret },
       { provide: CALLBACK_URL, useValue: (jobId: string) => hookUrl(settings.publicUrl ?? '', jobId, secret) },
       { provide: BLOBS, useValue: resources.blobs },
       { provide: PROVIDER, useValue: resources.provider },

@@ -11,6 +11,9 @@ interface Turn {
 
 /** So many share one commit at the most: an urgent one that comes meanwhile waits for all of them. */
 const GROUP = 16;
+/** How long {@link UnitOfWork.forget} waits for other processes that read the file: three seconds. */
+const FORGET_TRIES = 15;
+const FORGET_PAUSE_MS = 200;
 
 /**
  * The one opener of transactions. On SQLite TypeORM has a single connection, and transactions that overlap in time nest into
@@ -52,15 +55,26 @@ export class UnitOfWork {
     });
   }
 
-  /** Takes erased content out of the write-ahead log, between transactions; does nothing where the database does so itself. */
-  async forget(): Promise<void> {
+  /**
+   * Takes erased content out of the write-ahead log, between transactions; does nothing where the database does so itself.
+   * @returns false when another process read the file all the time (a backup does): it has to be tried again later
+   */
+  async forget(): Promise<boolean> {
     const { forget } = this.dialect;
-    if (forget === undefined) return;
-    await new Promise<void>((resolve, reject) => {
+    if (forget === undefined) return true;
+    for (let tries = 1; tries <= FORGET_TRIES; tries++) {
+      if (await this.truncateLog(forget)) return true;
+      await new Promise((resolve) => setTimeout(resolve, FORGET_PAUSE_MS));
+    }
+    return false;
+  }
+
+  private truncateLog(statement: string): Promise<boolean> {
+    return new Promise<boolean>((resolve, reject) => {
       this.between.push(() =>
         this.source
-          .query(forget)
-          .then(() => undefined)
+          .query<{ busy: number }[]>(statement)
+          .then(([row]) => row?.busy === 0)
           .then(resolve, reject),
       );
       this.schedule(false);

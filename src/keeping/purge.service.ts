@@ -35,6 +35,7 @@ export class Purge implements OnApplicationBootstrap, BeforeApplicationShutdown 
   /** Of the last run in this process. */
   last: PurgeReport | undefined;
   private stopping = false;
+  private owed = false;
   private readonly wakeup = new Wakeup(
     async () => {
       await this.run();
@@ -129,10 +130,16 @@ export class Purge implements OnApplicationBootstrap, BeforeApplicationShutdown 
       const found = await find(before);
       const done = await this.batch(found, drop);
       dropped += done;
-      if (done > 0) await this.database.uow.forget();
+      if (done > 0) this.owed = true;
+      await this.forget();
       // What could not be dropped after all would be found again at once: it has an hour.
       if (found.length < BATCH || done === 0 || this.stopping) return dropped;
     }
+  }
+
+  /** While another process reads the file, what was dropped stands in the log: then the next run tries again. */
+  private async forget(): Promise<void> {
+    if (this.owed) this.owed = !(await this.database.uow.forget());
   }
 
   private async batch(ids: string[], drop: (id: string) => Promise<boolean>): Promise<number> {
