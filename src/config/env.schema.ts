@@ -36,6 +36,14 @@ const wholeNumber = (min: number, max: number) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max));
 
+/** With a decimal point or without. */
+const amount = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,6})?$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+
 const size = (min: number, max: number) =>
   z
     .string()
@@ -154,6 +162,17 @@ export const EnvSchema = z.object({
     expected: 'a whole number from 1 to 10000',
     default: '50',
     meaning: 'Jobs at Deepgram at one time; further ones wait.',
+  }),
+  HERALD_OVERDUE_MINUTES: option(amount(0.01, 100_000).optional(), {
+    expected: 'a number from 0.01 to 100000',
+    meaning:
+      'How long a callback may take before the job is submitted again, or overdue. Not set: 11 to 29 minutes, from the audio and the model.',
+  }),
+  HERALD_MAX_RESUBMISSIONS: option(wholeNumber(0, 10).default(2), {
+    expected: 'a whole number from 0 to 10',
+    default: '2',
+    meaning:
+      'How often a job whose callback does not come is submitted again by itself. Each time may cost again; `0` for never.',
   }),
   SMTP_URL: option(url('smtp', 'smtps').optional(), {
     expected: 'a URL that starts with smtp:// or smtps://',

@@ -20,6 +20,9 @@ export interface Settings {
     /** Without a slash at the end. */
     baseUrl: string;
     maxOutstanding: number;
+    /** Absent: computed for each job. */
+    overdueMinutes?: number;
+    maxResubmissions: number;
   };
   /** Absent: e-mail is captured. */
   smtp?: { url: string; from: string };
@@ -151,6 +154,8 @@ function toSettings(env: Env): Settings {
       ...optional('apiKey', env.DEEPGRAM_API_KEY),
       baseUrl: env.DEEPGRAM_BASE_URL,
       maxOutstanding: env.HERALD_MAX_OUTSTANDING_JOBS,
+      ...optional('overdueMinutes', env.HERALD_OVERDUE_MINUTES),
+      maxResubmissions: env.HERALD_MAX_RESUBMISSIONS,
     },
     ...channelSettings(env),
     ...optional('operatorEmail', env.HERALD_OPERATOR_EMAIL),
@@ -214,6 +219,8 @@ export function describeSettings(settings: Settings): Record<string, string> {
     'deepgram.apiKey': configured(deepgram.apiKey),
     'deepgram.baseUrl': deepgram.baseUrl,
     'deepgram.maxOutstanding': String(deepgram.maxOutstanding),
+    'deepgram.overdueMinutes': deepgram.overdueMinutes === undefined ? 'computed' : String(deepgram.overdueMinutes),
+    'deepgram.maxResubmissions': String(deepgram.maxResubmissions),
     smtp: configured(settings.smtp),
     twilio: configured(settings.twilio),
     operatorEmail: configured(settings.operatorEmail),

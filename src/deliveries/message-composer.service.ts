@@ -5,6 +5,7 @@ import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
 import { SendRejectedError, TemplateRenderError } from '../errors.js';
+import { overdueFacts } from '../jobs/deadline.js';
 import type { JobEntity } from '../jobs/job.entity.js';
 import { JobsStore } from '../jobs/jobs.store.js';
 import type { AttachmentFormat } from '../rules/rule.js';
@@ -92,6 +93,7 @@ export class MessageComposer {
     return {
       ...facts,
       ...(about === undefined ? {} : { delivery: about }),
+      ...(job.overdueAt === null ? {} : { overdue: overdueFacts(job, job.overdueAt) }),
       rule: { name: delivery.ruleName },
       matches: delivery.matches,
       recipient: {

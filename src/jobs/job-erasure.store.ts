@@ -83,6 +83,7 @@ export class JobErasureStore {
     const { dialect } = this.database;
     const remove = (statement: string): Promise<number> => changed(tx, dialect.bind(statement), [id]);
     await remove('delete from attempts where delivery_id in (select id from deliveries where job_id = ?)');
+    await remove('delete from submissions where job_id = ?');
     for (const [statement, parameters] of dialect.unindexTranscript(id))
       await tx.query(dialect.bind(statement), parameters);
     return {

@@ -13,6 +13,7 @@ import { CALLBACK_URL, PROVIDER, type AudioSource, type TranscriptionProvider } 
 import { decide, SUBMIT_RETRY_POLICY, toOutcome } from '../retry-policy.js';
 import type { Failure } from '../transcripts/transcript.js';
 import { Wakeup } from '../wakeup.service.js';
+import { callbackWait } from './deadline.js';
 import type { JobEntity } from './job.entity.js';
 import { JobsStore } from './jobs.store.js';
 
@@ -116,7 +117,7 @@ export class JobSubmitter implements OnApplicationBootstrap, BeforeApplicationSh
         },
         this.stopping.signal,
       );
-      const first = await this.jobs.submitted(job.id, this.owner, requestId);
+      const first = await this.jobs.submitted(job.id, this.owner, requestId, this.waitFor(job));
       this.tell(job, first ? 'submitted' : 'settled-before', started);
     } catch (error) {
       await this.failed(job, error, started);
@@ -143,8 +144,21 @@ export class JobSubmitter implements OnApplicationBootstrap, BeforeApplicationSh
       this.tell(job, 'postponed', started, outcome.code, decision.dueAt);
       return;
     }
-    await this.settleRefused?.(job, { code: outcome.code, message: outcome.message }, this.owner);
-    this.tell(job, 'failed', started, outcome.code);
+    const failed = await this.settleRefused?.(job, { code: outcome.code, message: outcome.message }, this.owner);
+    this.tell(job, failed ? 'failed' : 'settled-before', started, outcome.code);
+  }
+
+  /** Milliseconds that the callback may take. */
+  private waitFor(job: JobEntity): number {
+    const { overdueMinutes } = this.settings.deepgram;
+    if (overdueMinutes !== undefined) return overdueMinutes * MINUTE;
+    const { model } = job.options as JsonObject;
+    return callbackWait({
+      kind: job.audioKind ?? 'url',
+      bytes: job.audioBytes,
+      contentType: job.audioType,
+      model: typeof model === 'string' ? model : undefined,
+    });
   }
 
   private audioOf(job: JobEntity): AudioSource {

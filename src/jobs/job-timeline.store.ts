@@ -8,6 +8,8 @@ export interface JobTimeline {
   transcriptId: string | null;
   /** Seconds of audio; kept when the words are dropped. */
   duration: unknown;
+  /** Those that the provider took, in their order. */
+  submissions: unknown[];
   callbacks: unknown[];
   evaluations: unknown[];
   deliveries: unknown[];
@@ -21,8 +23,12 @@ export class JobTimelineStore {
   constructor(private readonly database: Database) {}
 
   async of(jobId: string): Promise<JobTimeline> {
-    const [transcripts, callbacks, evaluations, deliveries] = await Promise.all([
+    const [transcripts, submissions, callbacks, evaluations, deliveries] = await Promise.all([
       this.database.read<Row>('select callback_id, duration from transcripts where job_id = ?', [jobId]),
+      this.database.read<Row>(
+        'select request_id, submitted_at from submissions where job_id = ? order by submitted_at, request_id',
+        [jobId],
+      ),
       this.database.read<Row>(
         'select id, state, reason, method, bytes, repeats, received_at, settled_at from callbacks where job_id = ? order by id',
         [jobId],
@@ -41,6 +47,7 @@ export class JobTimelineStore {
       // Without its words a transcript has no callback either.
       transcriptId: (transcripts[0]?.callback_id ?? '') === '' ? null : jobId,
       duration: transcripts[0]?.duration ?? null,
+      submissions: submissions.map((row) => ({ requestId: row.request_id, submittedAt: time(row.submitted_at) })),
       callbacks: callbacks.map((row) => ({
         id: row.id,
         state: row.state,

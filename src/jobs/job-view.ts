@@ -18,6 +18,9 @@ export function jobView(job: JobEntity) {
     lastError: job.lastError && { ...job.lastError, at: isoTime(job.lastError.at) },
     createdAt: isoTime(job.createdAt),
     submittedAt: isoTime(job.submittedAt),
+    deadlineAt: isoTime(job.state === 'submitted' ? job.deadlineAt : null),
+    resubmissions: job.resubmissions,
+    overdueAt: isoTime(job.overdueAt),
     settledAt: isoTime(job.settledAt),
     contentDroppedAt: isoTime(job.contentDroppedAt),
   };

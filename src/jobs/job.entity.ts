@@ -31,6 +31,12 @@ export class JobEntity {
   @Column('bigint', { name: 'lease_until', nullable: true }) leaseUntil!: number | null;
   @Column('bigint', { name: 'created_at' }) createdAt!: number;
   @Column('bigint', { name: 'submitted_at', nullable: true }) submittedAt!: number | null;
+  /** When the callback should have come; null before the first submission and for jobs of others. */
+  @Column('bigint', { name: 'deadline_at', nullable: true }) deadlineAt!: number | null;
+  /** How often it was submitted again by itself since a person last asked for it. */
+  @Column('integer', { default: 0 }) resubmissions!: number;
+  /** When Herald last gave up waiting; kept when a late callback settles the job. */
+  @Column('bigint', { name: 'overdue_at', nullable: true }) overdueAt!: number | null;
   @Column('bigint', { name: 'settled_at', nullable: true }) settledAt!: number | null;
   @Column('bigint', { name: 'deleted_at', nullable: true }) deletedAt!: number | null;
   /** When its words were dropped by age: transcript, callback bodies, messages. */

@@ -51,6 +51,9 @@ const JOB = {
   lastError: null,
   createdAt: '2026-11-01T09:00:00.000Z',
   submittedAt: '2026-11-01T09:00:00.400Z',
+  deadlineAt: null,
+  resubmissions: 0,
+  overdueAt: null,
   settledAt: '2026-11-01T09:00:07.200Z',
   contentDroppedAt: null,
 };
@@ -74,6 +77,7 @@ export const ONE_JOB = json('The job with everything that came of it', {
   ...JOB,
   transcriptId: JOB.id,
   duration: 62,
+  submissions: [{ requestId: JOB.requestId, submittedAt: JOB.submittedAt }],
   callbacks: [{ id: '01933333-4444-7333-8333-333333333333', state: 'settled', reason: null, bytes: 51500, repeats: 0 }],
   evaluations: [
     {

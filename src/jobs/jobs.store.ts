@@ -9,6 +9,7 @@ import type { JsonObject } from '../json.js';
 import type { JobFacts } from '../transcripts/facts.js';
 import type { Failure } from '../transcripts/transcript.js';
 import type { JobState, SubmitError } from './job.js';
+import { assignments, SUBMIT_ANEW, type Columns } from './job-columns.js';
 import { JobEntity } from './job.entity.js';
 
 export interface NewJob {
@@ -122,8 +123,25 @@ export class JobsStore {
     return (await manager.findOneBy(JobEntity, { id })) ?? undefined;
   }
 
+  /** By the id of any of its submissions. */
   async findByRequestId(manager: EntityManager, requestId: string): Promise<JobEntity | undefined> {
-    return (await manager.findOne(JobEntity, { where: { requestId }, order: { id: 'ASC' } })) ?? undefined;
+    const found = await manager.findOne(JobEntity, { where: { requestId }, order: { id: 'ASC' } });
+    if (found) return found;
+    const [earlier] = await manager.query<{ job_id: string }[]>(
+      this.database.dialect.bind('select job_id from submissions where request_id = ? order by job_id limit 1'),
+      [requestId],
+    );
+    return earlier && this.findForCallback(manager, earlier.job_id);
+  }
+
+  /** Whether the job was submitted again after the submission of this id. */
+  async isSuperseded(manager: EntityManager, job: JobEntity, requestId: string): Promise<boolean> {
+    if (job.state !== 'pending' && job.requestId === requestId) return false;
+    const found = await manager.query<unknown[]>(
+      this.database.dialect.bind('select 1 from submissions where job_id = ? and request_id = ?'),
+      [job.id, requestId],
+    );
+    return found.length > 0;
   }
 
   async findByIdempotencyKey(key: string): Promise<JobEntity | undefined> {
@@ -191,17 +209,33 @@ export class JobsStore {
   }
 
   /**
-   * Deepgram has taken the job. @returns false when a callback was faster than the submit's answer, or the lease was lost: both harmless
+   * Deepgram has taken the job, and its callback may take `waitMs`.
+   * @returns false when a callback was faster than the submit's answer, or the lease was lost: both harmless
    */
-  submitted(id: string, owner: string, requestId: string): Promise<boolean> {
-    return this.fenced(id, owner, {
-      state: 'submitted',
-      request_id: requestId,
-      submitted_at: this.clock.now(),
-      next_attempt_at: null,
-      last_error: null,
-      lease_owner: null,
-      lease_until: null,
+  submitted(id: string, owner: string, requestId: string, waitMs: number): Promise<boolean> {
+    const now = this.clock.now();
+    const { dialect } = this.database;
+    return this.database.uow.run(async (tx) => {
+      const taken = await this.fencedIn(tx, id, owner, {
+        state: 'submitted',
+        request_id: requestId,
+        submitted_at: now,
+        deadline_at: now + waitMs,
+        next_attempt_at: null,
+        last_error: null,
+        lease_owner: null,
+        lease_until: null,
+      });
+      // Also when it was settled meanwhile: the callback of this submission still comes.
+      await tx.query(
+        dialect.bind(
+          `insert into submissions (job_id, request_id, submitted_at)
+             select id, cast(? as ${dialect.types.text}), cast(? as ${dialect.types.bigint}) from jobs where id = ? and deleted_at is null
+           on conflict do nothing`,
+        ),
+        [requestId, now, id],
+      );
+      return taken;
     });
   }
 
@@ -247,37 +281,22 @@ export class JobsStore {
     return (affected ?? 0) > 0;
   }
 
-  /** Marks jobs whose callback is late. @returns their ids */
-  async markOverdue(tx: EntityManager, id: string): Promise<boolean> {
-    const { affected } = await tx.update(JobEntity, { id, state: 'submitted' }, { state: 'overdue' });
-    return (affected ?? 0) > 0;
-  }
-
-  /** Jobs submitted before `before` that have no callback yet. */
-  late(before: number, limit: number): Promise<JobEntity[]> {
-    return this.database.reads
-      .createQueryBuilder(JobEntity, 'job')
-      .where(`job.state = 'submitted' and job.deletedAt is null and job.submittedAt < :before`, { before })
-      .orderBy('job.submittedAt')
-      .take(limit)
-      .getMany();
-  }
-
   /**
-   * Puts a job that came to nothing back to be submitted. Its callbacks so far no longer count as the same as new ones.
+   * Puts a job that came to nothing back to be submitted, as often by itself as a new one. Its callbacks so far no longer count as
+   * the same as new ones.
    * @returns false when its state allows it no more
    */
   resubmit(id: string): Promise<boolean> {
     const now = this.clock.now();
     const { dialect } = this.database;
+    const anew = { ...SUBMIT_ANEW, next_attempt_at: now, resubmissions: 0 };
     return this.database.uow.run(async (tx) => {
       const count = await changed(
         tx,
         dialect.bind(
-          `update jobs set state = 'pending', attempts = 0, next_attempt_at = ?, failure = null, last_error = null, settled_at = null
-            where id = ? and state in ('failed', 'overdue', 'submitted') and deleted_at is null`,
+          `update jobs set ${assignments(anew)} where id = ? and state in ('failed', 'overdue', 'submitted') and deleted_at is null`,
         ),
-        [now, id],
+        [...Object.values(anew), id],
       );
       if (count === 0) return false;
       await changed(
@@ -294,18 +313,18 @@ export class JobsStore {
   }
 
   /** A write of the submit, fenced by its lease: a job that a callback has settled meanwhile stays settled. */
-  private fenced(id: string, owner: string, set: Record<string, string | number | null>): Promise<boolean> {
-    const { dialect } = this.database;
-    const assignments = Object.keys(set).map((column) => `${column} = ?`);
-    return this.database.uow.run(async (tx) => {
-      const count = await changed(
-        tx,
-        dialect.bind(
-          `update jobs set ${assignments.join(', ')} where id = ? and lease_owner = ? and state = 'pending'`,
-        ),
-        [...Object.values(set), id, owner],
-      );
-      return count > 0;
-    });
+  private fenced(id: string, owner: string, set: Columns): Promise<boolean> {
+    return this.database.uow.run((tx) => this.fencedIn(tx, id, owner, set));
+  }
+
+  private async fencedIn(tx: EntityManager, id: string, owner: string, set: Columns): Promise<boolean> {
+    const count = await changed(
+      tx,
+      this.database.dialect.bind(
+        `update jobs set ${assignments(set)} where id = ? and lease_owner = ? and state = 'pending'`,
+      ),
+      [...Object.values(set), id, owner],
+    );
+    return count > 0;
   }
 }

@@ -7,6 +7,7 @@ import type { Transcript } from '../transcripts/transcript.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
 import { JobEntity } from './job.entity.js';
+import { overdueFacts } from './deadline.js';
 
 export interface StoredFacts {
   facts: Facts;
@@ -35,6 +36,7 @@ export class StoredFactsReader {
       { id, origin, tags, createdAt, options: options as JsonObject },
       { ...(transcript === undefined ? {} : { transcript }), ...(failure === null ? {} : { failure }) },
     );
+    if (job.overdueAt !== null) facts.overdue = overdueFacts(job, job.overdueAt);
     return transcript === undefined ? { facts } : { facts, transcript };
   }
 }

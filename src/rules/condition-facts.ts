@@ -64,6 +64,7 @@ export const FACT_TYPES: Readonly<Record<string, FactType>> = {
   },
   Failure: { code: text, message: text },
   Delivery: { id: text, channel: text, ruleName: text, reason: text },
+  Overdue: { minutes: amount, resubmissions: amount },
   Speech: {},
 };
 
@@ -71,7 +72,7 @@ export const FACT_TYPES: Readonly<Record<string, FactType>> = {
 export const FACTS_BY_TRIGGER: Readonly<Record<Trigger, Readonly<Record<string, string>>>> = {
   'transcript.completed': { job: 'Job', transcript: 'Transcript', speech: 'Speech' },
   'transcript.failed': { job: 'Job', failure: 'Failure' },
-  'job.overdue': { job: 'Job' },
+  'job.overdue': { job: 'Job', overdue: 'Overdue' },
   'delivery.dead': { job: 'Job', delivery: 'Delivery' },
 };
 

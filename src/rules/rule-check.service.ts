@@ -91,7 +91,7 @@ function factsFor(on: Trigger, { facts, transcript }: StoredFacts): StoredFacts 
       if (failure) return { facts: { job, failure } };
       throw unfit('has not failed; take a failed job');
     case 'job.overdue':
-      return { facts: { job } };
+      return { facts: { job, overdue: facts.overdue ?? { minutes: 0, resubmissions: 0 } } };
     case 'delivery.dead':
       throw unfit('cannot stand for a dead delivery: rules on delivery.dead are checked without jobId');
   }

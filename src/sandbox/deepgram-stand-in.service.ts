@@ -87,6 +87,9 @@ export class DeepgramStandIn {
   private readonly running = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
   private held: { released: Promise<void>; release: () => void } | undefined;
+  /** Ids of requests whose callback goes although others are held, and what lets one go that waits already. */
+  private readonly freed = new Set<string>();
+  private readonly waiting = new Map<string, () => void>();
   private callBody: Promise<JsonObject> | undefined;
 
   constructor(options: DeepgramStandInOptions = {}) {
@@ -125,7 +128,13 @@ export class DeepgramStandIn {
     this.held = { released, release };
   }
 
-  release(): void {
+  /** @param requestId lets only the callback of this request go, and keeps the others */
+  release(requestId?: string): void {
+    if (requestId !== undefined) {
+      this.freed.add(requestId);
+      this.waiting.get(requestId)?.();
+      return;
+    }
     this.held?.release();
     this.held = undefined;
   }
@@ -191,7 +200,7 @@ export class DeepgramStandIn {
     const { signal } = this.stopping;
     const body = await this.bodyOf(listen);
     await sleep(this.options.callbackDelayMs ?? 0, undefined, { signal });
-    await this.held?.released;
+    await this.letGo(listen.record.requestId);
     const every = RETRY_EVERY_MS * (this.options.retryScale ?? 1 / 60);
     let due = 1 + (this.options.duplicateCallbacks ?? 0);
     let refused = 0;
@@ -205,6 +214,13 @@ export class DeepgramStandIn {
         await sleep(every, undefined, { signal });
       }
     }
+  }
+
+  private async letGo(requestId: string): Promise<void> {
+    if (!this.held || this.freed.has(requestId)) return;
+    const alone = new Promise<void>((resolve) => this.waiting.set(requestId, resolve));
+    await Promise.race([this.held.released, alone]);
+    this.waiting.delete(requestId);
   }
 
   private async attempt(listen: ListenRequest, callback: string, body: Buffer, attempt: number): Promise<boolean> {

@@ -124,7 +124,9 @@ export class SettleService {
     if (!job) return { job, standing: { kind: 'unknown' } };
     if (job.deletedAt !== null) return { job, standing: { kind: 'deleted' } };
     const hasTranscript = await this.transcripts.exists(manager, job.id);
-    return { job, standing: { kind: 'known', state: job.state, hasTranscript } };
+    const failed = result.kind === 'failure' && requestId !== undefined;
+    const superseded = failed && (await this.jobs.isSuperseded(manager, job, requestId));
+    return { job, standing: { kind: 'known', state: job.state, hasTranscript, superseded } };
   }
 
   private async decide(

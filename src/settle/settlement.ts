@@ -3,7 +3,13 @@ import type { CallbackResult } from '../providers/provider.js';
 
 /** What is known of the job that a callback belongs to, at the moment of settling. */
 export type JobStanding =
-  | { kind: 'known'; state: JobState; hasTranscript: boolean }
+  | {
+      kind: 'known';
+      state: JobState;
+      hasTranscript: boolean;
+      /** The job was submitted again after the submission that this callback is of. */
+      superseded?: boolean;
+    }
   /** Erased on request: nothing of a late callback may be kept. */
   | { kind: 'deleted' }
   /** No row: somebody else submitted it, or the row was lost with a restored database. The credential proves that it is ours. */
@@ -19,7 +25,8 @@ export type Settlement =
 
 /**
  * Decides what a callback does to its job. The first transcript wins and is never replaced, except by a replay; a transcript beats
- * a failure that came before it (an ambiguous submit can give both); a failure changes nothing that is settled.
+ * a failure that came before it (an ambiguous submit can give both); a failure changes nothing that is settled,
+ * nor anything of a job that was submitted again: the later submission decides.
  */
 export function settlementOf(result: CallbackResult, job: JobStanding, replay: boolean): Settlement {
   if (job.kind === 'deleted') return { kind: 'erase' };
@@ -36,6 +43,9 @@ export function settlementOf(result: CallbackResult, job: JobStanding, replay: b
   }
   if (job.kind === 'known' && job.state === 'failed' && !replay) {
     return { kind: 'duplicate', reason: 'the job has failed already' };
+  }
+  if (job.kind === 'known' && job.superseded && !replay) {
+    return { kind: 'duplicate', reason: 'the job was submitted again after the submission that failed' };
   }
   return { kind: 'fail', adopt };
 }

@@ -31,6 +31,7 @@ export const RENDER_SHAPE: Shape = record({
   }),
   failure: record(values('code', 'message')),
   delivery: record(values('id', 'channel', 'ruleName', 'reason')),
+  overdue: record(values('minutes', 'resubmissions')),
   rule: record(values('name')),
   matches: list(record(values('text', 'speaker', 'label', 'channel', 'start', 'end', 'before', 'after'))),
   recipient: record(values('name', 'locale', 'timeZone')),

@@ -1,5 +1,5 @@
 import type { SpeechMatch } from '../rules/rule.js';
-import type { DeliveryFacts, Facts, JobFacts, TranscriptFacts } from '../transcripts/facts.js';
+import type { DeliveryFacts, Facts, JobFacts, OverdueFacts, TranscriptFacts } from '../transcripts/facts.js';
 import { cutText, wellFormed } from '../transcripts/preview.js';
 import { toTurns, type Turn } from '../transcripts/turns.js';
 
@@ -44,6 +44,7 @@ export interface TemplateView {
   transcript?: TranscriptView;
   failure?: { code: string; message: string };
   delivery?: DeliveryFacts;
+  overdue?: OverdueFacts;
   rule: { name: string };
   matches: MatchView[];
   recipient: { name?: string; locale?: string; timeZone?: string };
@@ -81,6 +82,7 @@ export function toView(data: RenderData): TemplateView {
       ? { failure: { code: cut(data.failure.code, 200), message: cut(data.failure.message, LIMITS.string) } }
       : {}),
     ...(data.delivery ? { delivery: data.delivery } : {}),
+    ...(data.overdue ? { overdue: data.overdue } : {}),
     rule: { name: cut(data.rule.name, 200) },
     matches: data.matches.slice(0, LIMITS.matches).map((match) => matchView(match, transcript)),
     recipient: data.recipient,

@@ -46,12 +46,21 @@ export interface DeliveryFacts {
   reason: string;
 }
 
+/** How late a transcript is, for `job.overdue`. */
+export interface OverdueFacts {
+  /** Whole minutes from the request to the moment when Herald gave up waiting. */
+  minutes: number;
+  /** How often the job was submitted again in vain. */
+  resubmissions: number;
+}
+
 /** The one view of a job that rules test and templates print: plain JSON, no functions, no class instances. */
 export interface Facts {
   job: JobFacts;
   transcript?: TranscriptFacts;
   failure?: { code: string; message: string };
   delivery?: DeliveryFacts;
+  overdue?: OverdueFacts;
 }
 
 /** @param job the stored job; @param outcome what the provider sent back, or nothing while the job is open */

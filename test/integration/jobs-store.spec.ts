@@ -1,18 +1,22 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { JobEntity } from '../../src/jobs/job.entity.js';
 import { JobsStore, type NewJob } from '../../src/jobs/jobs.store.js';
+import { LateJobsStore } from '../../src/jobs/late-jobs.store.js';
 import { databases } from '../support/app.js';
 import { TestDatabase } from '../support/database.js';
 
 const LEASE = 60_000;
+const WAIT = 600_000;
 const FAILURE = { code: 'BAD_AUDIO', message: 'no audio' };
 
 describe.each(await databases())('JobsStore on %s', (kind) => {
   let own: TestDatabase;
   let store: JobsStore;
+  let late: LateJobsStore;
   beforeAll(async () => {
     own = await TestDatabase.open(kind);
     store = new JobsStore(own.database, own.ids, own.clock);
+    late = new LateJobsStore(own.database, own.clock);
   });
   afterAll(() => own.close());
   beforeEach(async () => {
@@ -56,7 +60,7 @@ describe.each(await databases())('JobsStore on %s', (kind) => {
     await own.database.uow.run((tx) => store.complete(tx, id, 'request of the callback'));
     const settled = await row(id);
     expect(settled).toMatchObject({ state: 'completed', requestId: 'request of the callback', leaseOwner: null });
-    expect(await store.submitted(id, 'submitter', 'another request')).toBe(false);
+    expect(await store.submitted(id, 'submitter', 'another request', WAIT)).toBe(false);
     expect(await store.postponed(id, 'submitter', { code: 'X', message: 'x', at: 1 }, 5)).toBe(false);
     expect(await store.extendLease(id, 'submitter', LEASE)).toBe(false);
     expect(await fail(id, 'submitter')).toBe(false);
@@ -68,10 +72,10 @@ describe.each(await databases())('JobsStore on %s', (kind) => {
     await claim('slow');
     own.clock.aheadMs = LEASE + 1_000;
     expect((await claim('fast')).id).toBe(id);
-    expect(await store.submitted(id, 'slow', 'late')).toBe(false);
+    expect(await store.submitted(id, 'slow', 'late', WAIT)).toBe(false);
     expect(await fail(id, 'slow')).toBe(false);
     expect(await row(id)).toMatchObject({ state: 'pending', leaseOwner: 'fast', requestId: null, attempts: 2 });
-    expect(await store.submitted(id, 'fast', 'request')).toBe(true);
+    expect(await store.submitted(id, 'fast', 'request', WAIT)).toBe(true);
     expect(await row(id)).toMatchObject({ state: 'submitted', leaseOwner: null, requestId: 'request' });
   });
 
@@ -121,13 +125,15 @@ describe.each(await databases())('JobsStore on %s', (kind) => {
     await claim('a');
     expect(await store.resubmit(id)).toBe(false);
     expect(await row(id)).toMatchObject({ leaseOwner: 'a', attempts: 1 });
-    await store.submitted(id, 'a', 'r1');
+    await store.submitted(id, 'a', 'r1', WAIT);
     expect(await store.resubmit(id)).toBe(true);
     expect(await row(id)).toMatchObject({ state: 'pending', attempts: 0 });
     await claim('b');
-    await store.submitted(id, 'b', 'r2');
-    expect(await own.database.uow.run((tx) => store.markOverdue(tx, id))).toBe(true);
-    expect(await own.database.uow.run((tx) => store.markOverdue(tx, id))).toBe(false);
+    await store.submitted(id, 'b', 'r2', WAIT);
+    const seen = await row(id);
+    expect(await own.database.uow.run((tx) => late.markOverdue(tx, seen, 5))).toBe(true);
+    expect(await own.database.uow.run((tx) => late.markOverdue(tx, seen, 6))).toBe(false);
+    expect(await row(id)).toMatchObject({ state: 'overdue', overdueAt: 5 });
     expect(await store.resubmit(id)).toBe(true);
     expect(await fail(id)).toBe(true);
     expect(await store.resubmit(id)).toBe(true);

@@ -20,14 +20,25 @@ describe.each(await databases())('rules on %s', (kind) => {
   const store = () => herald.app.get(RulesStore, { strict: false });
 
   it('has the default rules after the first start, and respects that one was deleted', async () => {
-    expect(await names()).toEqual(['email-on-completion', 'failure-to-operator', 'sms-preview']);
+    expect(await names()).toEqual([
+      'email-on-completion',
+      'failure-to-operator',
+      'late-to-client',
+      'overdue-to-operator',
+      'sms-preview',
+    ]);
     const { items } = (await herald.get('/v1/rules')).body;
     const sms = items.find((one: { name: string }) => one.name === 'sms-preview');
     expect((await herald.api('DELETE', `/v1/rules/${String(sms.id)}`, undefined, { 'if-match': '"v1"' })).status).toBe(
       204,
     );
     await store().ensureDefaults();
-    expect(await names()).toEqual(['email-on-completion', 'failure-to-operator']);
+    expect(await names()).toEqual([
+      'email-on-completion',
+      'failure-to-operator',
+      'late-to-client',
+      'overdue-to-operator',
+    ]);
   });
 
   it('makes a rule with Location, ETag and every default filled in', async () => {

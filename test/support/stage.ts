@@ -25,7 +25,12 @@ export interface JobBody {
   requestId: string | null;
   failure: { code: string; message: string } | null;
   attempts: number;
+  nextAttemptAt: string | null;
   lastError: { code: string; message: string } | null;
+  deadlineAt: string | null;
+  resubmissions: number;
+  overdueAt: string | null;
+  submissions: { requestId: string; submittedAt: string }[];
   transcriptId: string | null;
   callbacks: { id: string; state: string; reason: string | null; repeats: number; bytes: number }[];
   evaluations: { ruleName: string; matched: boolean; on: string }[];

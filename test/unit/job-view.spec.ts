@@ -7,7 +7,15 @@ const AT = Date.UTC(2026, 0, 2, 3, 4, 5);
 const job = (given: Partial<JobEntity>): JobEntity =>
   Object.assign(
     new JobEntity(),
-    { id: 'j', state: 'submitted', audioKind: null, nextAttemptAt: null, lastError: null },
+    {
+      id: 'j',
+      state: 'submitted',
+      audioKind: null,
+      nextAttemptAt: null,
+      lastError: null,
+      deadlineAt: null,
+      overdueAt: null,
+    },
     { createdAt: AT, submittedAt: null, settledAt: null },
     given,
   );

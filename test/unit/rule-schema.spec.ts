@@ -11,6 +11,7 @@ const KNOWN: RuleContext = {
   ],
   templates: [
     { name: 'transcript-ready', kinds: ['email', 'sms'] },
+    { name: 'transcript-late', kinds: ['email', 'sms'] },
     { name: 'transcript-failed', kinds: ['email'] },
   ],
   directory: toDirectory(

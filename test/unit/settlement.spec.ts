@@ -38,11 +38,8 @@ describe('what a callback does to its job', () => {
   const transcript = { kind: 'transcript' } as CallbackResult;
   const failure = { kind: 'failure' } as CallbackResult;
   const unreadable: CallbackResult = { kind: 'unreadable', reason: 'why' };
-  const known = (state: 'submitted' | 'failed' | 'completed' | 'overdue', hasTranscript = false): JobStanding => ({
-    kind: 'known',
-    state,
-    hasTranscript,
-  });
+  const known = (state: 'submitted' | 'failed' | 'completed' | 'overdue', hasTranscript = false) =>
+    ({ kind: 'known', state, hasTranscript }) satisfies JobStanding;
 
   it.each<[string, CallbackResult, JobStanding, boolean, string]>([
     ['a first transcript', transcript, known('submitted'), false, 'complete'],
@@ -56,6 +53,9 @@ describe('what a callback does to its job', () => {
     ['a replayed failure', failure, known('failed'), true, 'fail'],
     ['a failure after a transcript', failure, known('completed', true), false, 'duplicate'],
     ['a replayed failure after a transcript', failure, known('completed', true), true, 'duplicate'],
+    ['a failure of an earlier submission', failure, { ...known('submitted'), superseded: true }, false, 'duplicate'],
+    ['a transcript of an earlier one', transcript, { ...known('submitted'), superseded: true }, false, 'complete'],
+    ['a replayed failure of an earlier one', failure, { ...known('overdue'), superseded: true }, true, 'fail'],
     ['nonsense', unreadable, known('submitted'), false, 'quarantine'],
     ['anything for an erased job', unreadable, { kind: 'deleted' }, false, 'erase'],
     ['a transcript for an erased job', transcript, { kind: 'deleted' }, true, 'erase'],

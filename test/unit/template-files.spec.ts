@@ -158,6 +158,16 @@ describe('the messages that come with Herald', () => {
     delete data.failure;
     expect(email('transcript-late', data).text).toContain(`POST /v1/jobs/${data.job.id}/resubmit`);
     expect(countSegments(sms('transcript-late', data))).toBe(1);
+    expect(email('transcript-late', data).text).not.toContain('waited');
+    const { html, text } = email('transcript-late', { ...data, overdue: { minutes: 95, resubmissions: 2 } });
+    for (const part of [html, text].map((one) => one.replace(/\s+/g, ' '))) {
+      expect(part).toContain('We have waited 95 minutes, and handed the recording in again 2 times.');
+      // The client reads this first; what only an operator can do comes after it.
+      expect(part.indexOf('You need not do anything')).toBeLessThan(part.indexOf('resubmit'));
+    }
+    expect(email('transcript-late', { ...data, overdue: { minutes: 11, resubmissions: 0 } }).text).toContain(
+      'We have waited 11 minutes.',
+    );
   });
 });
 

@@ -21,6 +21,13 @@ export class Reliability1700000000002 implements MigrationInterface {
       'create index jobs_settled on jobs (settled_at) where deleted_at is null',
       'create index jobs_content on jobs (content_dropped_at, settled_at) where deleted_at is null',
       'create index jobs_audio on jobs (created_at) where audio_blob is not null',
+      // Every submission that the provider has taken; a job that was submitted again has several.
+      `create table submissions (
+        job_id ${text} not null, request_id ${text} not null, submitted_at ${bigint} not null, primary key (job_id, request_id))`,
+      'create index submissions_request on submissions (request_id)',
+      `insert into submissions (job_id, request_id, submitted_at)
+         select id, request_id, submitted_at from jobs
+          where origin = 'api' and request_id <> '' and submitted_at is not null and deleted_at is null`,
 
       // Why a channel sends nothing at present. `*` is the switch for all sending.
       `create table channel_states (
@@ -78,6 +85,7 @@ export class Reliability1700000000002 implements MigrationInterface {
       'drop index deliveries_channel_due',
       'drop table cap_counters',
       'drop table channel_states',
+      'drop table submissions',
       ...['jobs_audio', 'jobs_content', 'jobs_settled', 'jobs_deadline'].map((index) => `drop index ${index}`),
       ...['content_dropped_at', 'overdue_at', 'resubmissions', 'deadline_at'].map(
         (column) => `alter table jobs drop column ${column}`,
