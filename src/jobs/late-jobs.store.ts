@@ -67,10 +67,12 @@ export class LateJobsStore {
    * @returns how many jobs were
    */
   boundTimes(latest: number, latestSubmit: number): Promise<number> {
-    const { bind } = this.database.dialect;
+    const { dialect } = this.database;
     return this.database.uow.run(async (tx) => {
-      const deadlines = bind(`update jobs set deadline_at = ? where state = 'submitted' and deadline_at > ?`);
-      const submits = bind(`update jobs set next_attempt_at = ? where state = 'pending' and next_attempt_at > ?`);
+      const deadlines = dialect.bind(`update jobs set deadline_at = ? where state = 'submitted' and deadline_at > ?`);
+      const submits = dialect.bind(
+        `update jobs set next_attempt_at = ? where state = 'pending' and next_attempt_at > ?`,
+      );
       const bounded = await changed(tx, deadlines, [latest, latest]);
       return bounded + (await changed(tx, submits, [latest, latestSubmit]));
     });
