@@ -6,25 +6,26 @@ import type { Subscription } from 'rxjs';
 import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
-import { SECOND } from '../duration.js';
+import { MINUTE, SECOND } from '../duration.js';
 import { EventBus, type HeraldEvent } from '../event-bus.service.js';
 import { errorFields, Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
 import { Wakeup } from '../wakeup.service.js';
 import { planAlerts, toTold, type AlertItem, type Teller } from './alert.js';
 import { AlertOutlets } from './alert-outlets.service.js';
-import { isOwn, type ProblemKind } from './problem.js';
+import { isOwn, type DatedProblem, type ProblemKind } from './problem.js';
 import { Problems, type Findings } from './problems.service.js';
 import { ToldBook } from './told-book.service.js';
 
 const EVERY = 15 * SECOND;
-/** What is young is looked at again sooner. */
-const SOON = 5 * SECOND;
 /** Events come in bursts; one look is enough for one. */
 const AFTER_EVENT = 1 * SECOND;
-/** A moment's silence of the database, or a check that took too long once, is nothing to wake somebody for. */
-const PASSING: ReadonlySet<ProblemKind> = new Set<ProblemKind>(['database', 'check.failed']);
-const PASSES_WITHIN = 10 * SECOND;
+/** What may pass by itself is told only when it has lasted for so long: nobody is woken for a moment's silence of the database. */
+const PASSES_WITHIN: Partial<Record<ProblemKind, number>> = {
+  database: 10 * SECOND,
+  'check.failed': 30 * SECOND,
+  'channel.failing': 2 * MINUTE,
+};
 
 /** Tells the operator what is wrong, once for each problem, over a path that does not depend on what is wrong. */
 @Injectable()
@@ -83,6 +84,7 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
     this.wakeup.stop();
     this.stop.abort();
     await this.wakeup.idle();
+    await this.book.leave(this.owner);
   }
 
   /** Sends over every path, and to the log. */
@@ -101,7 +103,7 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
   private async round(): Promise<number> {
     const found = await this.problems.find();
     const now = this.clock.now();
-    const { ripe, unchecked, young } = sift(found, now);
+    const { ripe, unchecked, next } = sift(found, now);
     const leads = await this.book.refresh(this.owner);
     const plan = planAlerts(
       ripe.filter(({ kind }) => leads || isOwn(kind)),
@@ -112,7 +114,7 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
     const told = await this.outlets.tell(plan.items, this.teller, this.stop.signal);
     if (told) this.logged.clear();
     await this.book.note([...plan.keep, ...(told ? plan.items.map((item) => toTold(item, now)) : [])], plan.forget);
-    return young ? SOON : EVERY;
+    return next;
   }
 
   /** The log is a path of its own that is always there. Once for each, however often the others are tried. */
@@ -129,12 +131,13 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
 
 /** Takes out what may pass by itself; what was told of its kind stands meanwhile. */
 function sift({ problems, unchecked, open }: Findings, now: number) {
-  const isYoung = (kind: ProblemKind, since: number): boolean => PASSING.has(kind) && now - since < PASSES_WITHIN;
-  const young = problems.filter(({ kind, since }) => isYoung(kind, since));
+  const left = ({ kind, since }: DatedProblem): number => (PASSES_WITHIN[kind] ?? 0) - (now - since);
+  const young = problems.filter((problem) => left(problem) > 0);
   return {
-    ripe: problems.filter(({ kind, since }) => !isYoung(kind, since)),
+    ripe: problems.filter((problem) => left(problem) <= 0),
     unchecked: new Set([...unchecked, ...open, ...young.map(({ kind }) => kind)]),
-    young: young.length > 0,
+    /** Milliseconds until the next one has lasted long enough. */
+    next: Math.max(SECOND, Math.min(EVERY, ...young.map(left))),
   };
 }
 

@@ -67,6 +67,13 @@ export class AlertsStore {
     });
   }
 
+  /** Lets another replica tell at once; does nothing for who does not lead. */
+  async leave(owner: string): Promise<void> {
+    if (!this.database.dialect.concurrentWriters) return;
+    const statement = this.bind("update meta set value = '0 nobody' where name = ? and value like ?");
+    await this.database.uow.run((tx) => changed(tx, statement, [TELLER, `% ${owner}`]));
+  }
+
   private async upsert(tx: EntityManager, { key, kind, since, toldAt, ...detail }: Told): Promise<void> {
     await changed(
       tx,

@@ -2,15 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { NEVER } from '../deliveries/delivery.js';
-import {
-  COUNTED,
-  DEAD_WITHIN,
-  DELIVERY_LATE,
-  RECENT_WITHIN,
-  SUBMIT_LATE,
-  type Backlog,
-  type ClosedChannel,
-} from './problem.js';
+import { COUNTED, DEAD_WITHIN, DELIVERY_LATE, RECENT_WITHIN, SUBMIT_LATE, type Backlog } from './problem.js';
 
 /** Counts what needs somebody. Reads only, each one quick by an index and bounded. */
 @Injectable()
@@ -67,21 +59,6 @@ export class BacklogStore {
     return this.count('jobs', 'created_at', `state = 'pending' and last_error is not null and created_at < ?`, [
       this.clock.now() - SUBMIT_LATE,
     ]);
-  }
-
-  async closedChannels(): Promise<ClosedChannel[]> {
-    const found = await this.database.read<{
-      channel: string;
-      paused_at: number;
-      paused_by: string;
-      code: string | null;
-    }>('select channel, paused_at, paused_by, code from channel_states where paused_at is not null');
-    return found.map(({ channel, paused_at, paused_by, code }) => ({
-      channel,
-      since: paused_at,
-      byPerson: paused_by !== 'vendor',
-      code,
-    }));
   }
 
   /** The oldest of them first, as far as they are counted. */

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { DeliveriesModule } from '../deliveries/deliveries.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { AlertLoop } from './alert-loop.service.js';
 import { AlertOutlets } from './alert-outlets.service.js';
@@ -11,7 +12,7 @@ import { ToldBook } from './told-book.service.js';
 
 /** Needs, from global modules: DatabaseModule, SETTINGS, Log, Metrics, EventBus. */
 @Module({
-  imports: [HealthModule],
+  imports: [HealthModule, DeliveriesModule],
   controllers: [OperatorController],
   providers: [AlertLoop, AlertOutlets, AlertsStore, BacklogStore, Problems, RefusedCallbacks, ToldBook],
 })

@@ -1,3 +1,4 @@
+import type { ChannelState } from '../channels/channel-state.js';
 import { DAY, HOUR, MINUTE, SECOND } from '../duration.js';
 
 /** What can be wrong with a Herald. A closed set: it labels a metric. */
@@ -14,6 +15,7 @@ export const PROBLEM_KINDS = [
   'deliveries.held',
   'deliveries.late',
   'channel.closed',
+  'channel.failing',
   'alerts.path',
   'check.failed',
 ] as const;
@@ -46,7 +48,7 @@ export type DatedProblem = OperatorProblem & { since: number };
 
 /** True of what is wrong with this process, its machine or its way to the database; the rest is the same for every replica. */
 export function isOwn(kind: ProblemKind): boolean {
-  return ['database', 'disk', 'callbacks.refused', 'alerts.path', 'check.failed'].includes(kind);
+  return ['database', 'disk', 'callbacks.refused', 'channel.failing', 'alerts.path', 'check.failed'].includes(kind);
 }
 
 /** Rows that are in a state that needs somebody. */
@@ -223,31 +225,63 @@ export function deliveriesLateProblem(channel: string, found: Backlog, now: numb
   };
 }
 
-/** Why a channel sends nothing. `*` is all sending. */
-export interface ClosedChannel {
-  channel: string;
-  since: number;
-  /** A person closed it; otherwise it was the vendor's answer. */
-  byPerson: boolean;
-  code: string | null;
+/** A throttle or breaker that nothing has tried to open for so long is no news: nothing waits for it. */
+const STALE = MINUTE;
+
+/** What the channels' states tell: closed for all replicas (by a person or the vendor), or failing in this process. */
+export function channelProblems(states: readonly ChannelState[], now: number): OperatorProblem[] {
+  const closed = states.filter(({ open }) => !open);
+  const all = closed.find(({ cause }) => cause === 'kill-switch');
+  return (all ? [all] : closed).flatMap((state) => channelProblem(state, now) ?? []);
 }
 
-export function closedProblem({ channel, since, byPerson, code }: ClosedChannel): OperatorProblem {
-  const what = channel === '*' ? 'All sending' : `The channel ${channel}`;
+function channelProblem({ channel, cause, since, until, code = '' }: ChannelState, now: number) {
   // What a vendor or a person wrote is no text for an alert; a code is.
-  const shown = code !== null && /^[\w.-]{1,40}$/.test(code) ? ` (${code})` : '';
-  return {
-    key: `channel.closed:${channel}`,
-    kind: 'channel.closed',
-    severity: byPerson ? 'warning' : 'critical',
-    since,
-    summary: byPerson
-      ? `${what} was paused by hand${shown}; its messages are kept.`
-      : `${what} is paused, because the vendor refuses our configuration${shown}; its messages are kept.`,
-    action: byPerson
-      ? 'GET /v1/channels says by whom; resume it there when its messages are to go out.'
-      : 'GET /v1/channels gives the reason; correct password, account or sender; it resumes by itself, or over the API.',
-  };
+  const shown = /^[\w. -]{1,40}$/.test(code) ? ` (${code})` : '';
+  const closed = { key: `channel.closed:${channel}`, kind: 'channel.closed', since } as const;
+  const failing = { key: `channel.failing:${channel}`, kind: 'channel.failing', severity: 'warning' } as const;
+  const isStale = until !== undefined && until < now - STALE;
+  switch (cause) {
+    case 'kill-switch':
+      return {
+        ...closed,
+        key: 'channel.closed:*',
+        severity: 'warning',
+        summary: 'All sending was paused by hand; messages are kept.',
+        action: 'GET /v1/sending says by whom and why; POST /v1/sending/resume when they are to go out.',
+      } as const;
+    case 'operator':
+      return {
+        ...closed,
+        severity: 'warning',
+        summary: `The channel ${channel} was paused by hand; its messages are kept.`,
+        action: `GET /v1/channels says why; POST /v1/channels/${channel}/resume when they are to go out.`,
+      } as const;
+    case 'vendor':
+      return {
+        ...closed,
+        severity: 'critical',
+        summary: `The channel ${channel} is paused, because its vendor refuses the account or the settings${shown}; its messages are kept.`,
+        action: `GET /v1/channels gives the reason; correct password, account or sender. It is tried again by itself, or at once with POST /v1/channels/${channel}/resume.`,
+      } as const;
+    case 'breaker':
+      if (isStale) return undefined;
+      return {
+        ...failing,
+        since,
+        summary: `The vendor of the channel ${channel} does not answer${shown}; its messages are kept.`,
+        action: 'Check the way to it and its status page; it is tried again by itself.',
+      } as const;
+    case 'throttled':
+      if (isStale) return undefined;
+      return {
+        ...failing,
+        summary: `The vendor of the channel ${channel} asks to wait${shown}; its messages are kept.`,
+        action: 'Nothing if it passes; if it stays, raise the limits of the account. It is tried again by itself.',
+      } as const;
+    case undefined:
+      return undefined;
+  }
 }
 
 export function alertPathProblem(path: string, code: string, since: number): OperatorProblem {

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
+import { ChannelGate } from '../deliveries/channel-gate.service.js';
 import { SECOND } from '../duration.js';
 import { StorageProbe } from '../health/storage-probe.service.js';
 import { within } from '../health/within.service.js';
@@ -55,6 +56,7 @@ export class Problems {
     backlog: BacklogStore,
     refused: RefusedCallbacks,
     outlets: AlertOutlets,
+    gate: ChannelGate,
   ) {
     this.checks = [
       {
@@ -85,17 +87,16 @@ export class Problems {
       {
         kind: 'channel.closed',
         name: 'the channels',
-        asksDatabase: true,
-        look: async () => (await backlog.closedChannels()).map((closed) => problem.closedProblem(closed)),
+        look: (now) => Promise.resolve(problem.channelProblems(gate.states(), now)),
       },
       {
         kind: 'deliveries.late',
         name: 'late deliveries',
         asksDatabase: true,
         look: async (now) => {
-          const closed = new Set((await backlog.closedChannels()).map(({ channel }) => channel));
+          const open = new Set(gate.states().flatMap((state) => (state.open ? [state.channel] : [])));
           return (await backlog.lateDeliveries())
-            .filter(({ channel }) => !closed.has(channel) && !closed.has('*'))
+            .filter(({ channel }) => open.has(channel))
             .map(({ channel, ...found }) => problem.deliveriesLateProblem(channel, found, now));
         },
       },

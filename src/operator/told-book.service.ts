@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
-import { DAY, MINUTE, SECOND } from '../duration.js';
+import { DAY, SECOND } from '../duration.js';
 import { Clock } from '../clock.js';
 import { within } from '../health/within.service.js';
 import { errorFields, Log } from '../log.service.js';
@@ -10,7 +10,8 @@ import type { Told } from './alert.js';
 import { AlertsStore } from './alerts.store.js';
 import { isOwn, type ProblemKind } from './problem.js';
 
-const LEASE = 1 * MINUTE;
+/** Three rounds: so long nobody tells when the one that tells was killed. */
+const LEASE = 45 * SECOND;
 const PATIENCE = 3 * SECOND;
 /** What a replica that is gone has told is kept for so long. */
 const FOREIGN_FOR = 7 * DAY;
@@ -54,6 +55,13 @@ export class ToldBook {
       this.log.debug('operator.book-unread', errorFields(error));
       return false;
     }
+  }
+
+  /** At shutdown. Never rejects. */
+  async leave(owner: string): Promise<void> {
+    await within(PATIENCE, this.store.leave(owner)).catch((error: unknown) => {
+      this.log.debug('operator.book-unwritten', errorFields(error));
+    });
   }
 
   /** Under the keys of the problems, without the marks of replicas. */
