@@ -118,7 +118,7 @@ export class TestServer {
 
   /** Reads a route until `done` has something; fails after ten seconds with what it saw last. */
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what the caller expects of the answer
-  async until<T, R>(route: string, done: (body: T) => R | undefined | false, timeoutMs = 10_000): Promise<R> {
+  async until<T, R>(route: string, done: (body: T) => R | undefined | false, timeoutMs = 30_000): Promise<R> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const answer = await this.get<T>(route);

@@ -16,7 +16,7 @@ const job = (given: Partial<JobEntity>): JobEntity =>
       deadlineAt: null,
       overdueAt: null,
     },
-    { createdAt: AT, submittedAt: null, settledAt: null },
+    { createdAt: AT, submittedAt: null, settledAt: null, contentDroppedAt: null },
     given,
   );
 
