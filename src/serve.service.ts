@@ -1,8 +1,13 @@
 import { describeSettings, parseEnv } from './config/env.js';
 import { startWarnings } from './config/start-warnings.js';
+import { Database } from './database/database.service.js';
+import { SECOND } from './duration.js';
 import { HeraldError } from './errors.js';
 import { errorFields, Log } from './log.service.js';
 import { startHerald, type RunningHerald } from './start.service.js';
+
+const STOP_WITHIN = 9.5 * SECOND;
+const REFUSING_MS = 200;
 
 /** Runs Herald until it is told to stop. Ends the process with 1, and every problem on standard error, when it cannot start. */
 export async function serve(env: Record<string, string | undefined>): Promise<RunningHerald | undefined> {
@@ -14,6 +19,8 @@ export async function serve(env: Record<string, string | undefined>): Promise<Ru
     // Here and not where the application is made: in the demo, or in a program that embeds Herald, signals are somebody else's.
     // With an exit of its own, because a process that ends by the signal does not end with 0.
     herald.app.enableShutdownHooks([], { useProcessExit: true });
+    endWhenAsked(log);
+    endAfterFailedSync(herald, log);
     log.info('herald.started', {
       url: herald.url,
       ms: Math.round(performance.now() - started),
@@ -27,6 +34,31 @@ export async function serve(env: Record<string, string | undefined>): Promise<Ru
     process.exitCode = 1;
     return undefined;
   }
+}
+
+/** A second signal ends at once, and so does the first when something hangs: whoever stops a service waits ten seconds, then kills it. */
+function endWhenAsked(log: Log): void {
+  let asked = false;
+  const onSignal = (): void => {
+    if (asked) process.exit(1);
+    asked = true;
+    setTimeout(() => {
+      log.error('herald.stop-hung');
+      process.exit(1);
+    }, STOP_WITHIN).unref();
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+}
+
+/** See docs/adr/0016: what a disk holds after a failed sync nobody knows, so nothing more is taken; the next start finds out. */
+function endAfterFailedSync({ app }: RunningHerald, log: Log): void {
+  app.get(Database).onLastingTrouble(({ fault, reason }) => {
+    log.error('database.lost', { fault, reason });
+    if (fault !== 'unsynced') return;
+    process.exitCode = 1;
+    // Those who wait are refused first.
+    setTimeout(() => process.exit(1), REFUSING_MS);
+  });
 }
 
 /** For the person who started it; not a log line, because the key is in it. */

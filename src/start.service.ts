@@ -67,9 +67,12 @@ export async function openResources(
   log: Log,
 ): Promise<{ resources: HeraldResources; secretMade: boolean }> {
   const presets = await loadPresets(settings.presetsFile ?? path.join(PACKAGE, 'presets', 'deepgram.json'));
-  const { secret, made } =
-    settings.secret === undefined ? await keptSecret(settings.dataDir) : { secret: settings.secret, made: false };
+  // Before the secret is made: a secret without a database tells that the database was lost.
   const database = await Database.open(settings.database);
+  const { secret, made } = await secretOf(settings).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
   const resources: HeraldResources = {
     settings,
     secret,
@@ -82,6 +85,10 @@ export async function openResources(
     log,
   };
   return { resources, secretMade: made };
+}
+
+async function secretOf({ secret, dataDir }: Settings): Promise<{ secret: string; made: boolean }> {
+  return secret === undefined ? keptSecret(dataDir) : { secret, made: false };
 }
 
 async function loadPresets(file: string): Promise<Presets> {

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { SECOND } from '../duration.js';
 import { StorageUnavailableError } from '../errors.js';
 import type { Ids } from '../ids.service.js';
 import type { Clock } from '../clock.js';
@@ -27,14 +28,18 @@ export interface AppendedCallback {
 interface Entry {
   callback: IncomingCallback;
   resolve(appended: AppendedCallback): void;
-  reject(error: unknown): void;
+  reject(error: StorageUnavailableError): void;
+  /** Its sender was told to come again; if its commit is under way it may be stored all the same, and the repeat is known by its bytes. */
+  given: boolean;
 }
 
 /** One commit takes at most this many callbacks and bytes, so that none waits for long behind others. */
 const BATCH_ROWS = 256;
 const BATCH_BYTES = 16 * 1024 * 1024;
 /** More waiting bytes than this and the sender is asked to come again: it does, for five minutes. */
-const WAITING_BYTES = 256 * 1024 * 1024;
+const WAITING_BYTES = 64 * 1024 * 1024;
+/** Deepgram waits ten seconds for an answer. */
+const PATIENCE = 8 * SECOND;
 
 /**
  * The durable inbox. `append` resolves only after the commit that holds the callback is on disk. Callbacks that arrive while a
@@ -69,13 +74,29 @@ export class CallbackInbox {
     return this.waiting.length + this.committing;
   }
 
-  /** @throws StorageUnavailableError when it cannot be stored; nothing was acknowledged */
+  /** @throws StorageUnavailableError when it cannot be stored, or not in time; nothing was acknowledged */
   append(callback: IncomingCallback): Promise<AppendedCallback> {
     if (this.waitingBytes > WAITING_BYTES) {
       return Promise.reject(new StorageUnavailableError('Too many callbacks are waiting to be stored; come again'));
     }
     return new Promise((resolve, reject) => {
-      this.waiting.push({ callback, resolve, reject });
+      const timer = setTimeout(() => {
+        entry.given = true;
+        reject(new StorageUnavailableError('The callback could not be stored in time; come again'));
+      }, PATIENCE);
+      const entry: Entry = {
+        callback,
+        resolve: (appended) => {
+          clearTimeout(timer);
+          resolve(appended);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+        given: false,
+      };
+      this.waiting.push(entry);
       this.waitingBytes += callback.body?.length ?? 0;
       this.schedule();
     });
@@ -94,6 +115,7 @@ export class CallbackInbox {
   private async write(): Promise<void> {
     while (this.waiting.length > 0) {
       const batch = this.nextBatch();
+      if (batch.length === 0) break;
       this.committing = batch.length;
       try {
         const appended = await this.database.uow.run((tx) => this.insertAll(tx, batch), { urgent: true });
@@ -112,6 +134,10 @@ export class CallbackInbox {
   }
 
   private nextBatch(): Entry[] {
+    this.waiting = this.waiting.filter((entry) => {
+      if (entry.given) this.waitingBytes -= entry.callback.body?.length ?? 0;
+      return !entry.given;
+    });
     let bytes = 0;
     let count = 0;
     for (const { callback } of this.waiting) {

@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
-import { BodyTooLargeError, NotFoundError, UnauthorizedError } from '../errors.js';
+import { storageFaultOf } from '../database/storage-fault.js';
+import { BodyTooLargeError, NotFoundError, StorageUnavailableError, UnauthorizedError } from '../errors.js';
 import { Public } from '../http/api-key.guard.js';
 import { FailureLimiter } from '../http/failure-limiter.service.js';
 import { isUuid } from '../ids.js';
@@ -128,13 +129,18 @@ export class HookController {
     body: ReceivedBody,
     started: number,
   ): Promise<Acknowledgement> {
-    const appended = await this.inbox.append({
-      jobId,
-      method: request.method,
-      contentType: request.headers['content-type'],
-      contentEncoding: request.headers['content-encoding'],
-      ...body,
-    });
+    const appended = await this.inbox
+      .append({
+        jobId,
+        method: request.method,
+        contentType: request.headers['content-type'],
+        contentEncoding: request.headers['content-encoding'],
+        ...body,
+      })
+      .catch(async (error: unknown) => {
+        if (body.blobKey !== undefined && wasSurelyRefused(error)) await this.blobs.delete(body.blobKey);
+        throw error;
+      });
     if (appended.repeated && body.blobKey !== undefined) await this.blobs.delete(body.blobKey);
     const ms = performance.now() - started;
     const outcome = appended.repeated ? 'repeated' : 'stored';
@@ -183,4 +189,10 @@ export class HookController {
       throw error;
     }
   }
+}
+
+/** Only then may the bytes go: a commit that was broken off may be there. */
+function wasSurelyRefused(error: unknown): boolean {
+  const fault = error instanceof StorageUnavailableError ? storageFaultOf(error.cause) : undefined;
+  return fault === 'full' || fault === 'locked';
 }

@@ -35,10 +35,24 @@ const entities = [
 export const migrations = [First1700000000001, Reliability1700000000002];
 
 /** A short wait for a locked file: the driver is synchronous, so a longer one would stop the whole process. */
-const BUSY_TIMEOUT_MS = 100;
+const BUSY_TIMEOUT_MS = 20;
 
-/** The source that writes. Runs no migration by itself. */
-export function writeSource(settings: DatabaseSettings): DataSource {
+/** A server that does not answer must not hold whoever asks for ever. The server's own limit comes first: it ends the statement. */
+const PATIENCE = {
+  connectTimeoutMS: 5_000,
+  extra: {
+    statement_timeout: 12_000,
+    query_timeout: 15_000,
+    idle_in_transaction_session_timeout: 30_000,
+    keepAlive: true,
+  },
+};
+
+/**
+ * The source that writes. Runs no migration by itself.
+ * @param patience `patient`: statements may take as long as they need (migrations)
+ */
+export function writeSource(settings: DatabaseSettings, patience: 'limited' | 'patient' = 'limited'): DataSource {
   return new DataSource(
     settings.kind === 'sqlite'
       ? {
@@ -55,7 +69,14 @@ export function writeSource(settings: DatabaseSettings): DataSource {
             database.pragma('journal_size_limit = 67108864');
           },
         }
-      : { ...shared, type: 'postgres', url: settings.url, poolSize: 10, parseInt8: true, connectTimeoutMS: 10_000 },
+      : {
+          ...shared,
+          type: 'postgres',
+          url: settings.url,
+          poolSize: 10,
+          parseInt8: true,
+          ...(patience === 'limited' ? PATIENCE : { connectTimeoutMS: 10_000 }),
+        },
   );
 }
 

@@ -22,6 +22,8 @@ export interface Dialect {
   readonly fullTextRows: { readonly up: string[]; readonly down: string[] };
   /** Statement, outside of a transaction, that takes erased content out of the write-ahead log; undefined where nobody can. */
   readonly forget: string | undefined;
+  /** Statements that begin a transaction anew as one that may write, or fail before anything of it has run; empty where every one may. */
+  readonly lockForWriting: readonly string[];
   /** Several writers may have transactions open at once. */
   readonly concurrentWriters: boolean;
   /** Turns `?` placeholders into those of the driver. The statement holds no `?` in a literal. */

@@ -20,6 +20,7 @@ export const postgresDialect: Dialect = {
   },
   fullTextRows: { up: [], down: [] },
   forget: undefined,
+  lockForWriting: [],
   concurrentWriters: true,
   bind: (statement) => {
     let n = 0;

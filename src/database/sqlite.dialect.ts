@@ -27,6 +27,7 @@ export const sqliteDialect: Dialect = {
     down: ['drop table transcript_index'],
   },
   forget: 'pragma wal_checkpoint(truncate)',
+  lockForWriting: ['rollback', 'begin immediate'],
   concurrentWriters: false,
   bind: (statement) => statement,
   jsonMember: (column) => `json_extract(${column}, ?)`,

@@ -1,13 +1,23 @@
-import type { DataSource, EntityManager } from 'typeorm';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { SECOND } from '../duration.js';
 import type { Dialect } from './dialect.js';
+import { storageFaultOf } from './storage-fault.js';
+import { StorageGuard } from './storage-guard.service.js';
 
 /** Work that waits for its transaction. */
 interface Turn {
   run(tx: EntityManager): Promise<void>;
   committed(): void;
   reject(error: unknown): void;
+  /** Milliseconds of the monotonic clock. */
+  since: number;
   error?: unknown;
 }
+
+/** So long a run waits for another process that holds the database. */
+const LOCK_PATIENCE = 5 * SECOND;
+const LOCK_PAUSE = 50;
 
 /** So many share one commit at the most: an urgent one that comes meanwhile waits for all of them. */
 const GROUP = 16;
@@ -31,14 +41,16 @@ export class UnitOfWork {
   constructor(
     private readonly source: DataSource,
     readonly dialect: Dialect,
+    private readonly guard = new StorageGuard(),
   ) {}
 
   /**
    * Runs `work` in a transaction; resolves after the commit (synced), rejects after the rollback.
    * @param options.urgent goes before everything that waits; for callbacks, whose sender has five minutes of patience
+   * @throws StorageUnavailableError when no commit can be trusted any more; the driver's error when it cannot store now
    */
   run<T>(work: (tx: EntityManager) => Promise<T>, options: { urgent?: boolean } = {}): Promise<T> {
-    if (this.dialect.concurrentWriters) return this.source.transaction(work);
+    if (this.dialect.concurrentWriters) return this.runApart(work);
     return new Promise<T>((resolve, reject) => {
       let result: T;
       const turn: Turn = {
@@ -49,6 +61,7 @@ export class UnitOfWork {
           resolve(result);
         },
         reject,
+        since: performance.now(),
       };
       (options.urgent ? this.urgent : this.waiting).push(turn);
       this.schedule(options.urgent === true);
@@ -107,21 +120,73 @@ export class UnitOfWork {
   }
 
   private async commit(group: Turn[]): Promise<void> {
-    const [only] = group;
     try {
-      await this.leaveDeadTransaction();
-      await this.source.transaction(async (tx) => {
-        if (group.length === 1) await only?.run(tx);
-        else for (const turn of group) await inSavepoint(tx, turn);
-      });
+      while (!(await this.tryCommit(group))) if (group.length === 0) return;
     } catch (error) {
       // Nothing of the group was committed.
+      this.guard.failed(error);
       for (const turn of group) turn.reject(turn.error ?? error);
       return;
     }
     for (const turn of group) {
       if ('error' in turn) turn.reject(turn.error);
       else turn.committed();
+    }
+  }
+
+  /** @returns false when another process holds the database: nothing has run yet, and who still waits is left in the group */
+  private async tryCommit(group: Turn[]): Promise<boolean> {
+    const begun = { yet: false };
+    try {
+      this.guard.admit();
+      await this.leaveDeadTransaction();
+      await this.source.transaction(async (tx) => {
+        for (const statement of this.dialect.lockForWriting) await queryRunnerOf(tx).query(statement);
+        begun.yet = true;
+        if (group.length === 1) await group[0]?.run(tx);
+        else for (const turn of group) await inSavepoint(tx, turn);
+      });
+    } catch (error) {
+      if (begun.yet || storageFaultOf(error) !== 'locked') throw error;
+      await this.waitForLock(group, error);
+      return false;
+    }
+    this.guard.committed();
+    return true;
+  }
+
+  /**
+   * From a timer: the driver's own wait stops the event loop. Whoever has waited too long, here or behind, is told so.
+   */
+  private async waitForLock(group: Turn[], error: unknown): Promise<void> {
+    await sleep(LOCK_PAUSE);
+    const latest = performance.now() - LOCK_PATIENCE;
+    for (const queue of [group, this.urgent, this.waiting]) {
+      const late = queue.filter(({ since }) => since < latest);
+      if (late.length === 0) continue;
+      this.guard.failed(error);
+      queue.splice(0, queue.length, ...queue.filter(({ since }) => since >= latest));
+      for (const turn of late) turn.reject(error);
+    }
+  }
+
+  /** On a connection of its own. One that does not answer is closed, so that nobody gets it next. */
+  private async runApart<T>(work: (tx: EntityManager) => Promise<T>): Promise<T> {
+    this.guard.admit();
+    const runner = this.source.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      const result = await work(runner.manager);
+      await runner.commitTransaction();
+      this.guard.committed();
+      return result;
+    } catch (error) {
+      this.guard.failed(error);
+      if (isUnanswered(error)) await hangUp(runner);
+      else if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      throw error;
+    } finally {
+      await runner.release();
     }
   }
 
@@ -149,6 +214,16 @@ async function inSavepoint(tx: EntityManager, turn: Turn): Promise<void> {
     await runner.query('rollback to savepoint turn');
   }
   await runner.query('release savepoint turn');
+}
+
+function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('Query read timeout');
+}
+
+async function hangUp(runner: QueryRunner): Promise<void> {
+  const client = (await runner.connect()) as { end(): Promise<void> };
+  // With a query under way this cuts the connection; the other side may never say goodbye.
+  void client.end().catch(() => undefined);
 }
 
 /** Rows of a raw statement, in the same shape on both drivers (`query()` alone differs for UPDATE … RETURNING). */

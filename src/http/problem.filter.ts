@@ -8,8 +8,9 @@ import {
   StorageUnavailableError,
   UnauthorizedError,
 } from '../errors.js';
+import { storageFaultOf } from '../database/storage-fault.js';
 import { errorFields, Log } from '../log.service.js';
-import { codeOfStatus, isStorageFault, PROBLEM_TYPE, problemOf, STATUS_DETAILS, type Problem } from './problem.js';
+import { codeOfStatus, PROBLEM_TYPE, problemOf, STATUS_DETAILS, type Problem } from './problem.js';
 
 interface Answer {
   problem: Problem;
@@ -55,7 +56,7 @@ export function toAnswer(error: unknown, requestId: string): Answer {
     const problem = problemOf(codeOfStatus(status), { status, requestId, ...(detail !== undefined && { detail }) });
     return { problem, headers: {} };
   }
-  if (isStorageFault(errorFields(error).errorCode) || status === 503) {
+  if (storageFaultOf(error) !== undefined || status === 503) {
     return toAnswer(new StorageUnavailableError('The storage cannot be reached or written now: try again'), requestId);
   }
   const detail = 'The fault is in the server’s log under this request id';

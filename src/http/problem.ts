@@ -98,15 +98,6 @@ export const STATUS_DETAILS: Partial<Record<number, string>> = {
   431: 'The headers are too large',
 };
 
-/** True for what a database, or the disk under it, says when it cannot work now. */
-export function isStorageFault(code: string | undefined): boolean {
-  return code !== undefined && STORAGE_FAULTS.test(code);
-}
-
-/** SQLite's result codes, errno of disk and connection, and PostgreSQL's classes 08 (connection), 53 (resources), 57P (shutdown). */
-const STORAGE_FAULTS =
-  /^(SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY)|ENOSPC|EDQUOT|EIO|ECONNREFUSED|ECONNRESET|ETIMEDOUT|08\w{3}$|53\w{3}$|57P\d\d$)/;
-
 /** A page that the `type` of each problem leads to. */
 export function errorsPage(): string {
   const rows = (Object.keys(ERROR_TITLES) as ErrorCode[])

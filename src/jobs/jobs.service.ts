@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { BLOBS, type BlobStore, type StoredBlob } from '../blobs/blob-store.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
+import { storageFaultOf } from '../database/storage-fault.js';
 import {
   BodyTooLargeError,
   ConflictError,
@@ -65,7 +66,8 @@ export class JobsService {
       if (error instanceof BodyTooLargeError) {
         throw new BodyTooLargeError(`The audio is larger than HERALD_MAX_AUDIO_BYTES (${String(maxAudioBytes)} bytes)`);
       }
-      throw audio.readableAborted || audio.errored
+      // A full disk ends the source as well.
+      throw storageFaultOf(error) === undefined && (audio.readableAborted || audio.errored)
         ? new RequestInvalidError('The audio broke off before its end')
         : error;
     }
@@ -91,7 +93,9 @@ export class JobsService {
       if (submitted.replayed) await this.discard(blob);
       return submitted;
     } catch (error) {
-      await this.discard(blob);
+      // A commit that was broken off may be there, and its job needs the audio; else the sweep takes it.
+      const fault = storageFaultOf(error);
+      if (fault === undefined || fault === 'full' || fault === 'locked') await this.discard(blob);
       throw error;
     }
   }

@@ -162,7 +162,7 @@ async function launch(url: string, env: Record<string, string>, output: string[]
   });
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`Herald ended with ${String(child.exitCode)}: ${output.join('')}`);
@@ -173,7 +173,7 @@ async function launch(url: string, env: Record<string, string>, output: string[]
     if (ready) return child;
     if (Date.now() > deadline) {
       child.kill('SIGKILL');
-      throw new Error(`Herald was not ready in 20 s: ${output.join('')}`);
+      throw new Error(`Herald was not ready in a minute: ${output.join('')}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }

@@ -12,7 +12,8 @@ import { bearerToken } from '../../src/http/api-key.guard.js';
 import { NestLog } from '../../src/http/nest-log.service.js';
 import { allows } from '../../src/http/principal.js';
 import { toAnswer } from '../../src/http/problem.filter.js';
-import { codeOfStatus, errorsPage, isStorageFault, problemOf } from '../../src/http/problem.js';
+import { storageFaultOf } from '../../src/database/storage-fault.js';
+import { codeOfStatus, errorsPage, problemOf } from '../../src/http/problem.js';
 import { RouteTable } from '../../src/http/route-table.js';
 import { Log } from '../../src/log.service.js';
 
@@ -114,20 +115,42 @@ describe('problems', () => {
   });
 
   it('tells a storage that is away from a statement that is wrong', () => {
-    const away = [
-      'SQLITE_BUSY',
-      'SQLITE_BUSY_SNAPSHOT',
-      'SQLITE_FULL',
-      'SQLITE_IOERR_WRITE',
-      'ECONNREFUSED',
-      'ENOSPC',
-      '08006',
-      '53300',
-      '57P01',
-    ];
-    expect(away.filter((code) => !isStorageFault(code))).toEqual([]);
-    const wrong = ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_ERROR', '23505', '42601', 'ENOENT', undefined];
-    expect(wrong.filter(isStorageFault)).toEqual([]);
+    const away = {
+      SQLITE_BUSY: 'locked',
+      SQLITE_BUSY_SNAPSHOT: 'locked',
+      SQLITE_FULL: 'full',
+      ENOSPC: 'full',
+      SQLITE_IOERR_FSYNC: 'unsynced',
+      SQLITE_CORRUPT: 'damaged',
+      SQLITE_NOTADB: 'damaged',
+      SQLITE_IOERR_WRITE: 'unreachable',
+      EMFILE: 'unreachable',
+      ECONNREFUSED: 'unreachable',
+      '08006': 'unreachable',
+      '53300': 'unreachable',
+      '57P01': 'unreachable',
+      '57014': 'unreachable',
+    };
+    for (const [code, fault] of Object.entries(away)) {
+      expect([code, storageFaultOf(Object.assign(new Error(), { code }))]).toEqual([code, fault]);
+      expect(storageFaultOf({ driverError: { code } })).toBe(fault);
+    }
+    for (const message of [
+      'Query read timeout',
+      'Connection terminated unexpectedly',
+      'timeout exceeded when trying to connect',
+    ])
+      expect([message, storageFaultOf(new Error(message))]).toEqual([message, 'unreachable']);
+    for (const code of [
+      'SQLITE_CONSTRAINT_UNIQUE',
+      'SQLITE_ERROR',
+      'SQLITE_CORRUPT_VTAB',
+      '23505',
+      '42601',
+      'ENOENT',
+      undefined,
+    ])
+      expect([code, storageFaultOf(Object.assign(new Error('no'), { code }))]).toEqual([code, undefined]);
   });
 
   it('tells statuses without a code of their own as a wrong request or a fault', () => {
