@@ -173,6 +173,28 @@ function decideUncounted(failure: Deferral, delivery: Retried, policy: RetryPoli
   return { state: 'queued', dueAt, counted: false } satisfies Decision;
 }
 
+/** So often in a row an attempt may end with its process before the delivery is taken for the cause. */
+export const MOST_INTERRUPTIONS = 7;
+const INTERRUPTED_AT_ONCE = 3;
+
+/**
+ * What becomes of an attempt that ended because Herald did: a crash of ours is not held against a delivery. From the fourth time in a
+ * row it waits, so that others in hand at the same moment get away from one that kills the process.
+ * @param times how often in a row, this one included
+ */
+export function decideInterrupted(
+  interrupted: { times: number } & Failure,
+  ambiguous: Retried['ambiguous'],
+  now: number,
+  random: () => number,
+): Decision {
+  const { times, code, message } = interrupted;
+  if (ambiguous === 'hold') return { state: 'unknown', code, message };
+  if (times >= MOST_INTERRUPTIONS) return exhausted(interrupted);
+  const wait = times <= INTERRUPTED_AT_ONCE ? 0 : jitter(10 * SECOND * 3 ** (times - INTERRUPTED_AT_ONCE - 1), random);
+  return { state: 'queued', dueAt: now + wait, counted: false };
+}
+
 /**
  * What becomes of a delivery after one try.
  * @param now epoch milliseconds

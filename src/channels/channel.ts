@@ -87,6 +87,11 @@ export interface Channel {
   /** True when nothing leaves the machine. */
   readonly captures: boolean;
   parseRecipient(address: string): Recipient;
+  /**
+   * Whether the settings allow to send to a recipient; absent: to all.
+   * @throws RecipientInvalidError that names the setting
+   */
+  permit?(recipient: Recipient): void;
   compose(rendered: RenderedParts, recipient: Recipient, attachments: Attachment[]): Message;
   send(message: Message, context: SendContext): Promise<Receipt>;
   /**

@@ -12,6 +12,7 @@ export interface ChannelSettings {
     from?: string;
     messagingServiceSid?: string;
     baseUrl?: string;
+    countries?: string[];
   };
 }
 

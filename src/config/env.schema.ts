@@ -1,5 +1,6 @@
 import validator from 'validator';
 import { z } from 'zod';
+import { parseCountries } from './sms-countries.js';
 
 /** What people read about an option: in the README's table and in the message when its value is wrong. */
 export interface OptionMeta {
@@ -43,6 +44,23 @@ const amount = (min: number, max: number) =>
     .regex(/^\d{1,9}(\.\d{1,6})?$/)
     .transform(Number)
     .pipe(z.number().min(min).max(max));
+const cap = z.union([z.literal('none').transform(() => null), wholeNumber(1, 1_000_000)]);
+const CAP = 'a whole number from 1 to 1000000, or none';
+
+const rate = z
+  .string()
+  .regex(/^\d{1,4}(\.\d{1,3})?$/)
+  .transform(Number)
+  .pipe(z.number().min(0.01).max(1_000));
+const RATE = 'a number from 0.01 to 1000';
+
+const countries = z.union([
+  z.literal('all'),
+  z
+    .string()
+    .refine((text) => parseCountries(text) !== undefined)
+    .transform((text) => parseCountries(text) ?? []),
+]);
 
 const size = (min: number, max: number) =>
   z
@@ -203,6 +221,36 @@ export const EnvSchema = z.object({
   TWILIO_BASE_URL: option(baseUrl.optional(), {
     expected: BASE_URL,
     meaning: "Another API host than Twilio's, for tests.",
+  }),
+  HERALD_SMS_COUNTRIES: option(countries.optional(), {
+    expected: 'a list of ISO country codes such as US,CA, or all',
+    meaning: 'Countries that SMS may go to; a number of another one is refused. Not set: the country of `TWILIO_FROM`.',
+  }),
+  HERALD_SMS_PER_HOUR: option(cap.default(500), {
+    expected: CAP,
+    default: '500',
+    meaning: 'At most so many SMS are planned in a clock hour; what is over is held until a person retries it.',
+  }),
+  HERALD_SMS_PER_RECIPIENT_PER_HOUR: option(cap.default(20), {
+    expected: CAP,
+    default: '20',
+    meaning: 'The same, for one recipient.',
+  }),
+  HERALD_EMAIL_PER_HOUR: option(cap.optional(), {
+    expected: CAP,
+    meaning: 'The same for e-mail. Not set: no cap.',
+  }),
+  HERALD_EMAIL_PER_RECIPIENT_PER_HOUR: option(cap.optional(), {
+    expected: CAP,
+    meaning: 'The same for e-mail to one recipient. Not set: no cap.',
+  }),
+  HERALD_SMS_PER_SECOND: option(rate.optional(), {
+    expected: RATE,
+    meaning: 'At most so many SMS begin in a second, in each process; the others wait. Not set: as fast as they go.',
+  }),
+  HERALD_EMAIL_PER_SECOND: option(rate.optional(), {
+    expected: RATE,
+    meaning: 'The same for e-mail.',
   }),
   HERALD_OPERATOR_EMAIL: option(mailAddress(false).optional(), {
     expected: 'one mail address',

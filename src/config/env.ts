@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { ConfigError, type FieldError } from '../errors.js';
 import { nearest } from '../suggestion.js';
+import { countryOf } from './sms-countries.js';
 import { EnvSchema, OPTION_NAMES, optionMeta, type Env, type LOG_LEVELS, type OptionName } from './env.schema.js';
 
 /** Everything that the operator can set, read once at start. */
@@ -27,7 +28,17 @@ export interface Settings {
   /** Absent: e-mail is captured. */
   smtp?: { url: string; from: string };
   /** Absent: SMS are captured. At least one of `from` and `messagingServiceSid` is there. */
-  twilio?: { accountSid: string; authToken: string; from?: string; messagingServiceSid?: string; baseUrl?: string };
+  twilio?: {
+    accountSid: string;
+    authToken: string;
+    from?: string;
+    messagingServiceSid?: string;
+    baseUrl?: string;
+    /** ISO codes; absent: SMS go to any country. */
+    countries?: string[];
+  };
+  /** What is planned and sent at most, by kind of message. */
+  limits: { email: ChannelLimits; sms: ChannelLimits };
   operatorEmail?: string;
   /** How the operator is told what is wrong with Herald itself. Both absent: the log at error level. */
   alerts: { webhookUrl?: string; mail?: { url: string; to: string; from: string } };
@@ -49,6 +60,15 @@ export interface Settings {
   contentRetentionDays?: number;
   audioRetentionDays: number;
   logLevel: (typeof LOG_LEVELS)[number];
+}
+
+/** Absent: no limit. */
+export interface ChannelLimits {
+  /** Planned in a clock hour (UTC). */
+  perHour?: number;
+  perRecipientPerHour?: number;
+  /** Begun in a second by one process. */
+  perSecond?: number;
 }
 
 type Given = Partial<Record<string, string>>;
@@ -158,6 +178,7 @@ function toSettings(env: Env): Settings {
       maxResubmissions: env.HERALD_MAX_RESUBMISSIONS,
     },
     ...channelSettings(env),
+    limits: limitSettings(env),
     ...optional('operatorEmail', env.HERALD_OPERATOR_EMAIL),
     alerts: alertSettings(env),
     minFreeBytes: env.HERALD_MIN_FREE_BYTES,
@@ -186,6 +207,7 @@ function channelSettings(env: Env): Pick<Settings, 'smtp' | 'twilio'> {
       ...optional('from', env.TWILIO_FROM),
       ...optional('messagingServiceSid', env.TWILIO_MESSAGING_SERVICE_SID),
       ...optional('baseUrl', env.TWILIO_BASE_URL),
+      ...optional('countries', allowedCountries(env)),
     };
   }
   return settings;
@@ -196,6 +218,27 @@ function alertSettings(env: Env): Settings['alerts'] {
   const mail =
     url === undefined || to === undefined ? undefined : { url, to, from: HERALD_ALERT_FROM ?? MAIL_FROM ?? to };
   return { ...optional('webhookUrl', env.HERALD_ALERT_WEBHOOK_URL), ...optional('mail', mail) };
+}
+
+function allowedCountries({ HERALD_SMS_COUNTRIES, TWILIO_FROM }: Env): string[] | undefined {
+  if (HERALD_SMS_COUNTRIES !== undefined) return HERALD_SMS_COUNTRIES === 'all' ? undefined : HERALD_SMS_COUNTRIES;
+  const own = TWILIO_FROM === undefined ? undefined : countryOf(TWILIO_FROM);
+  return own === undefined ? undefined : [own];
+}
+
+function limitSettings(env: Env): Settings['limits'] {
+  return {
+    email: {
+      ...optional('perHour', env.HERALD_EMAIL_PER_HOUR ?? undefined),
+      ...optional('perRecipientPerHour', env.HERALD_EMAIL_PER_RECIPIENT_PER_HOUR ?? undefined),
+      ...optional('perSecond', env.HERALD_EMAIL_PER_SECOND),
+    },
+    sms: {
+      ...optional('perHour', env.HERALD_SMS_PER_HOUR ?? undefined),
+      ...optional('perRecipientPerHour', env.HERALD_SMS_PER_RECIPIENT_PER_HOUR ?? undefined),
+      ...optional('perSecond', env.HERALD_SMS_PER_SECOND),
+    },
+  };
 }
 
 /** An absent setting is an absent key, so that settings print and compare as they are. */
@@ -223,6 +266,8 @@ export function describeSettings(settings: Settings): Record<string, string> {
     'deepgram.maxResubmissions': String(deepgram.maxResubmissions),
     smtp: configured(settings.smtp),
     twilio: configured(settings.twilio),
+    smsCountries: settings.twilio?.countries?.join(',') ?? 'all',
+    ...describeLimits(settings.limits),
     operatorEmail: configured(settings.operatorEmail),
     'alerts.webhook': configured(settings.alerts.webhookUrl),
     'alerts.mail': configured(settings.alerts.mail),
@@ -240,6 +285,17 @@ export function describeSettings(settings: Settings): Record<string, string> {
     audioRetentionDays: String(settings.audioRetentionDays),
     logLevel: settings.logLevel,
   };
+}
+
+function describeLimits({ email, sms }: Settings['limits']): Record<string, string> {
+  const shown = (limit: number | undefined) => (limit === undefined ? 'none' : String(limit));
+  return Object.fromEntries(
+    Object.entries({ email, sms }).flatMap(([kind, limits]: [string, ChannelLimits]) => [
+      [`${kind}.perHour`, shown(limits.perHour)],
+      [`${kind}.perRecipientPerHour`, shown(limits.perRecipientPerHour)],
+      [`${kind}.perSecond`, shown(limits.perSecond)],
+    ]),
+  );
 }
 
 /** The README's table of options, one row an option, in the order of the schema; ends without a line break. */

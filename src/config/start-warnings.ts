@@ -8,7 +8,7 @@ const CALLABLE_PORTS = ['80', '443', '8080', '8443'];
  * The limits are those of hosted Deepgram; a Deepgram of your own may call any address.
  */
 export function startWarnings(settings: Settings): string[] {
-  return [...callbackWarnings(settings), ...alertWarnings(settings)];
+  return [...callbackWarnings(settings), ...alertWarnings(settings), ...smsWarnings(settings)];
 }
 
 /** An alert over the server that it tells of would not arrive. */
@@ -16,6 +16,14 @@ function alertWarnings({ smtp, alerts }: Settings): string[] {
   if (!smtp || !alerts.mail || new URL(smtp.url).host !== new URL(alerts.mail.url).host) return [];
   return [
     'HERALD_ALERT_SMTP_URL is the mail server of SMTP_URL, so nobody is told when that one fails: use another server, or HERALD_ALERT_WEBHOOK_URL as well.',
+  ];
+}
+
+/** Who can make transcripts could have messages sent to any number on earth, at the owner's cost. */
+function smsWarnings({ twilio }: Settings): string[] {
+  if (!twilio || twilio.countries) return [];
+  return [
+    'SMS go to every country, because TWILIO_FROM does not tell one: set HERALD_SMS_COUNTRIES to those of your recipients, such as US,CA.',
   ];
 }
 

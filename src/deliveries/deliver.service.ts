@@ -12,7 +12,15 @@ import { EventBus } from '../event-bus.service.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
-import { decide, DELIVERY_RETRY_POLICY, toOutcome, type Decision, type SendOutcome } from '../retry-policy.js';
+import {
+  decide,
+  decideInterrupted,
+  DELIVERY_RETRY_POLICY,
+  MOST_INTERRUPTIONS,
+  toOutcome,
+  type Decision,
+  type SendOutcome,
+} from '../retry-policy.js';
 import { ChannelGate } from './channel-gate.service.js';
 import { Deaths, type Died } from './deaths.service.js';
 import { DeliveriesStore, type Recorded } from './deliveries.store.js';
@@ -25,6 +33,24 @@ export type DeliverOutcome = 'sent' | 'retried' | 'dead' | 'unknown' | 'released
 
 /** One send with its connection must be over by then. */
 const SEND_DEADLINE = 30 * SECOND;
+/** Code of an attempt whose process died. */
+const INTERRUPTED = 'INTERRUPTED';
+
+/** An attempt that is over, and what follows. */
+interface Ended {
+  delivery: DeliveryEntity;
+  owner: string;
+  attempt: number | undefined;
+  outcome: SendOutcome;
+  decision: Decision;
+  /** Of this process's monotonic clock, for the log. */
+  started: number;
+  /** When the vendor is asked whether it has the message, should that be open. */
+  lookUpAt: number;
+  /** Our own shutdown: ends the patience with a database that does not answer. */
+  signal?: AbortSignal | undefined;
+}
+
 /** Sends one claimed delivery: render, commit "started", send, commit the outcome. Nothing slow lies between the last two. */
 @Injectable()
 export class DeliverService {
@@ -71,7 +97,7 @@ export class DeliverService {
       outcome = toOutcome(error);
     }
     const stored = this.gate.meet(delivery.channel, id, outcome);
-    const result = await this.record(delivery, owner, attempt, outcome, channel, started);
+    const result = await this.record(delivery, owner, attempt, outcome, channel, started, signal);
     await stored;
     return result;
   }
@@ -91,23 +117,20 @@ export class DeliverService {
   async rescued(id: string, owner: string, attempt: AttemptEntity | undefined): Promise<void> {
     const delivery = await this.deliveries.find(id);
     if (!delivery) return;
-    const outcome: SendOutcome =
-      attempt === undefined
-        ? { kind: 'released' }
-        : {
-            kind: 'ambiguous',
-            code: 'INTERRUPTED',
-            message: 'Herald stopped during the send.',
-            vendorClass: 'AMBIGUOUS',
-          };
-    await this.record(
-      delivery,
-      owner,
-      attempt?.number,
-      outcome,
-      this.channels.get(delivery.channel),
-      performance.now(),
-    );
+    const channel = this.channels.get(delivery.channel);
+    const started = performance.now();
+    if (attempt === undefined) {
+      await this.record(delivery, owner, undefined, { kind: 'released' }, channel, started);
+      return;
+    }
+    const times = interruptions(await this.deliveries.attempts(id), attempt.number);
+    const again = times === 1 ? '' : `, ${String(times)} times in a row`;
+    const failure = { code: INTERRUPTED, message: `Herald stopped during the send${again}.`, vendorClass: 'AMBIGUOUS' };
+    const now = this.clock.now();
+    const decision = decideInterrupted({ times, ...failure }, channel?.ambiguous ?? 'hold', now, Math.random);
+    const lookUpAt = times < MOST_INTERRUPTIONS ? Math.max(now, attempt.startedAt + FIRST_LOOK_UP) : NEVER;
+    const outcome = { kind: 'ambiguous', ...failure } as const;
+    await this.commit({ delivery, owner, attempt: attempt.number, outcome, decision, started, lookUpAt });
   }
 
   /** Asks the vendor whether a send that may have happened did. */
@@ -155,6 +178,7 @@ export class DeliverService {
     outcome: SendOutcome,
     channel: Channel | undefined,
     started: number,
+    signal?: AbortSignal,
   ): Promise<DeliverOutcome> {
     const now = this.clock.now();
     const retried = {
@@ -163,19 +187,25 @@ export class DeliverService {
       ambiguous: channel?.ambiguous ?? 'hold',
     } as const;
     const decision = decide(outcome, retried, DELIVERY_RETRY_POLICY, now, Math.random);
-    const next = this.recorded(decision, outcome, now);
+    const lookUpAt = now + FIRST_LOOK_UP;
+    return this.commit({ delivery, owner, attempt, outcome, decision, started, lookUpAt, signal });
+  }
+
+  private async commit(ended: Ended): Promise<DeliverOutcome> {
+    const { delivery, owner, attempt, outcome, decision, started } = ended;
+    const next = this.recorded(ended, this.clock.now());
     if (outcome.kind === 'released') next.dueAt = Math.min(next.dueAt, delivery.dueAt);
     const failure = 'code' in outcome ? { code: outcome.code, error: outcome.message } : {};
     const end = { outcome: outcome.kind, ...failure };
     const write = (died: Died) => this.deliveries.record(delivery.id, owner, attempt, end, next, died);
     const expected = decision.state === 'dead' ? (next.reason ?? '') : undefined;
-    const held = await persistently(() => this.deaths.write(delivery, write, expected));
+    const held = await persistently(() => this.deaths.write(delivery, write, expected), ended.signal);
     const result = held ? resultOf(decision, outcome) : 'lost';
     this.tell(delivery, attempt, result, failure.code, next, started);
     return result;
   }
 
-  private recorded(decision: Decision, outcome: SendOutcome, now: number): Recorded {
+  private recorded({ decision, outcome, lookUpAt }: Ended, now: number): Recorded {
     switch (decision.state) {
       case 'sent': {
         const id = outcome.kind === 'sent' ? outcome.receipt.providerMessageId : undefined;
@@ -203,7 +233,7 @@ export class DeliverService {
         return {
           state: 'unknown',
           reason: `may have been sent: ${decision.message} (${decision.code})`,
-          dueAt: now + FIRST_LOOK_UP,
+          dueAt: lookUpAt,
           counted: true,
         };
     }
@@ -244,16 +274,27 @@ function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }
 
-/** The vendor has answered; an outcome that is not stored would make a sent message look like one that may have been sent. */
-async function persistently<T>(write: () => Promise<T>): Promise<T> {
-  for (const pause of [100, 500, 2_000]) {
+/**
+ * The vendor has answered; an outcome that is not stored would make a sent message look like one that may have been sent. So a database
+ * that is away is waited for: ten minutes or until our shutdown after a send, some seconds (without a signal) otherwise.
+ */
+async function persistently<T>(write: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  for (const pause of [100, 500, ...Array.from({ length: signal ? 300 : 1 }, () => 2 * SECOND)]) {
     try {
       return await write();
-    } catch {
-      await sleep(pause);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      await sleep(pause, undefined, signal && { signal }).catch(() => undefined);
     }
   }
   return write();
+}
+
+/** How often in a row the newest attempts ended with their process; the one that is open counts. */
+function interruptions(attempts: AttemptEntity[], open: number): number {
+  const before = attempts.filter(({ number }) => number < open).reverse();
+  const other = before.findIndex(({ code }) => code !== INTERRUPTED);
+  return 1 + (other < 0 ? before.length : other);
 }
 
 function resultOf(decision: Decision, outcome: SendOutcome): DeliverOutcome {

@@ -1,4 +1,6 @@
 import { Inject, Module, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import type { Channel } from '../channels/channel.js';
+import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
@@ -8,6 +10,7 @@ import { Log } from '../log.service.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
 import { TemplatesModule } from '../templates/templates.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
+import { CapsStore } from './caps.store.js';
 import { ChannelGate } from './channel-gate.service.js';
 import { ChannelStatesStore } from './channel-states.store.js';
 import { Deaths } from './deaths.service.js';
@@ -19,6 +22,7 @@ import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
 import { EmbeddedDispatcher } from './embedded.dispatcher.js';
 import { LookUps } from './look-up.service.js';
 import { MessageComposer } from './message-composer.service.js';
+import { Pace } from './pace.js';
 import { ReportsController } from './reports.controller.js';
 import { ReportsStore } from './reports.store.js';
 import { SendingController } from './sending.controller.js';
@@ -29,12 +33,20 @@ const POLL = { sqlite: 30 * SECOND, postgres: SECOND };
 /** What is in hand at shutdown has this long to end. */
 const GRACE = 8 * SECOND;
 
+/** What is captured costs nobody anything, and is not slowed. */
+function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | undefined {
+  if (!channel || channel.captures) return undefined;
+  const { perSecond } = limits[channel.kind];
+  return perSecond === undefined ? undefined : new Pace(perSecond);
+}
+
 @Module({
   imports: [JobsModule, RecipientsModule, TemplatesModule, TranscriptsModule],
   controllers: [DeliveriesController, ReportsController, SendingController],
   providers: [
     ChannelStatesStore,
     ChannelGate,
+    CapsStore,
     DeliveriesStore,
     DeliveriesQueryStore,
     ReportsStore,
@@ -45,17 +57,19 @@ const GRACE = 8 * SECOND;
     DeliverService,
     {
       provide: DISPATCHER,
-      inject: [SETTINGS, DeliveriesStore, DeliverService, ChannelGate, Clock, Log],
+      inject: [SETTINGS, DeliveriesStore, DeliverService, ChannelGate, ChannelsRegistry, Clock, Log],
       useFactory: (
         settings: Settings,
         store: DeliveriesStore,
         service: DeliverService,
         gate: ChannelGate,
+        channels: ChannelsRegistry,
         clock: Clock,
         log: Log,
       ) => {
         const { kind } = settings.database;
-        const options = { alone: kind === 'sqlite', pollMs: POLL[kind], paceOf: () => undefined };
+        const paceOf = (name: string): Pace | undefined => paceFor(channels.get(name), settings);
+        const options = { alone: kind === 'sqlite', pollMs: POLL[kind], paceOf };
         return new EmbeddedDispatcher(store, service, gate, clock, log, options);
       },
     },

@@ -8,6 +8,7 @@ import type { Notification } from '../rules/plan.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { NEVER, type AttemptOutcome, type DeliveryState, type StoredMessage } from './delivery.js';
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
+import { CapsStore } from './caps.store.js';
 import type { Died } from './deaths.service.js';
 import { settleReport } from './report-state.store.js';
 
@@ -46,33 +47,37 @@ export class DeliveriesStore {
     private readonly database: Database,
     private readonly ids: Ids,
     private readonly clock: Clock,
+    private readonly caps: CapsStore,
   ) {}
 
   /**
    * Stores planned notifications, once each: the dedupe key is unique. On a replay what an earlier version of the rule has
-   * planned for the same recipient counts as well.
+   * planned for the same recipient counts as well. What is over a cap is stored as `held`.
    * @returns how many were new
    */
   async enqueue(tx: EntityManager, notifications: Notification[], source: EnqueueSource): Promise<number> {
     const now = this.clock.now();
     const { dialect } = this.database;
+    const caps = await this.caps.open(tx, notifications);
     let added = 0;
     for (const notification of notifications) {
       if (source.replay && (await this.plannedBefore(tx, source.jobId, notification))) continue;
-      const row = this.toRow(notification, source, now);
+      const held = caps.over(notification);
+      const row = this.toRow(notification, source, now, held);
       const columns = Object.keys(row);
       // Not INSERT OR IGNORE: that would drop a row for any fault, and a lost delivery must not be silent.
-      added += (
-        await rows(
-          tx,
-          dialect.bind(
-            `insert into deliveries (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})
+      const stored = await rows(
+        tx,
+        dialect.bind(
+          `insert into deliveries (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})
              on conflict (dedupe_key) do nothing returning id`,
-          ),
-          Object.values(row),
-        )
-      ).length;
+        ),
+        Object.values(row),
+      );
+      added += stored.length;
+      if (stored.length > 0 && held === undefined) caps.count(notification);
     }
+    await caps.close();
     return added;
   }
 
@@ -306,6 +311,7 @@ export class DeliveriesStore {
     notification: Notification,
     source: EnqueueSource,
     now: number,
+    held: string | undefined,
   ): Record<string, string | number | null> {
     return {
       id: this.ids.next(),
@@ -324,10 +330,10 @@ export class DeliveriesStore {
       preview_segments: notification.previewSegments ?? null,
       matches: JSON.stringify(notification.matches),
       about_delivery_id: source.aboutDeliveryId ?? null,
-      state: notification.state,
-      reason: notification.reason ?? null,
+      state: held === undefined ? notification.state : 'held',
+      reason: held ?? notification.reason ?? null,
       dedupe_key: notification.dedupeKey,
-      due_at: notification.dueAt,
+      due_at: held === undefined ? notification.dueAt : NEVER,
       attempts_counted: 0,
       attempts_made: 0,
       queued_at: now,

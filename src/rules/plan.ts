@@ -6,7 +6,7 @@ import { absentPaths, isExpression, parseRecipientExpression, resolve } from './
 import type { Action, AttachmentFormat, RuleMatch, SpeechMatch } from './rule.js';
 
 /** What the planner needs of a channel. */
-export type PlanChannel = Pick<Channel, 'name' | 'kind' | 'parseRecipient'>;
+export type PlanChannel = Pick<Channel, 'name' | 'kind' | 'parseRecipient' | 'permit'>;
 
 /** One planned send: one recipient, one channel, one template. Becomes a delivery when it is stored. */
 export interface Notification {
@@ -156,14 +156,14 @@ function skip({ plan, match, index }: Work, to: string, reason: string): Candida
 
 function planRecipient({ address, contact }: Candidate, work: Work): void {
   const parsed = parse(address, work.channel);
-  const to = 'address' in parsed ? parsed.address : address.replace(CONTROLS, ' ').slice(0, ADDRESS_MAX);
+  const to = parsed.recipient?.address ?? address.replace(CONTROLS, ' ').slice(0, ADDRESS_MAX);
   if (work.reached.has(to.toLowerCase())) return;
   work.reached.add(to.toLowerCase());
   const suppression = work.directory.suppression(work.channel.kind, to);
   work.plan.notifications.push({
     ...common(work, to),
-    recipient: personal(contact, 'address' in parsed ? parsed : undefined),
-    ...('fault' in parsed ? { state: 'dead', reason: parsed.fault } : outcomeOf(suppression)),
+    recipient: personal(contact, parsed.recipient),
+    ...(parsed.fault === undefined ? outcomeOf(suppression) : { state: 'dead', reason: parsed.fault }),
   });
 }
 
@@ -202,11 +202,16 @@ function personal(contact: Contact | undefined, parsed: Recipient | undefined): 
   return { ...(name && { name }), ...(locale && { locale }), ...(timeZone && { timeZone }) };
 }
 
-function parse(address: string, channel: PlanChannel): Recipient | { fault: string } {
+/** @returns `fault`: why it gets nothing; it may have a normalised address all the same */
+function parse(address: string, channel: PlanChannel): { recipient?: Recipient; fault?: string } {
+  let recipient: Recipient | undefined;
   try {
-    return channel.parseRecipient(address);
+    recipient = channel.parseRecipient(address);
+    channel.permit?.(recipient);
+    return { recipient };
   } catch (error) {
-    if (error instanceof RecipientInvalidError) return { fault: `rejected: ${error.message}` };
+    if (error instanceof RecipientInvalidError)
+      return { ...(recipient && { recipient }), fault: `rejected: ${error.message}` };
     throw error;
   }
 }

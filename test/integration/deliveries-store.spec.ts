@@ -6,9 +6,11 @@ import type { DeliveryEntity } from '../../src/deliveries/delivery.entity.js';
 import { UnknownStore } from '../../src/deliveries/unknown.store.js';
 import type { Notification } from '../../src/rules/plan.js';
 import { databases } from '../support/app.js';
+import { uncapped } from '../support/caps.js';
 import { TestDatabase } from '../support/database.js';
 
 const LEASE = 60_000;
+
 const RENDERED = { message: { kind: 'sms', text: 'Hi', segments: 1, encoding: 'GSM-7' }, templateVersion: 3 } as const;
 const resolved = { state: 'sent', reason: null, dueAt: NEVER } as const;
 const FIRST_SETTLE: EnqueueSource = { jobId: 'job', trigger: 'transcript.completed', replay: false };
@@ -19,7 +21,7 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
   let unknowns: UnknownStore;
   beforeAll(async () => {
     own = await TestDatabase.open(kind);
-    store = new DeliveriesStore(own.database, own.ids, own.clock);
+    store = new DeliveriesStore(own.database, own.ids, own.clock, uncapped(own));
     unknowns = new UnknownStore(own.database, new AuditStore(own.ids, own.clock), own.clock);
   });
   afterAll(() => own.close());

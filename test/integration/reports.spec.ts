@@ -9,6 +9,7 @@ import { ReportsStore } from '../../src/deliveries/reports.store.js';
 import { MessageTakenError, UnknownStore } from '../../src/deliveries/unknown.store.js';
 import { MINUTE } from '../../src/duration.js';
 import { databases } from '../support/app.js';
+import { uncapped } from '../support/caps.js';
 import { TestDatabase } from '../support/database.js';
 
 const LEASE = 60_000;
@@ -33,7 +34,7 @@ describe.each(await databases())('reports on %s', (kind) => {
         return Promise.resolve();
       }),
     );
-    store = new DeliveriesStore(own.database, own.ids, own.clock);
+    store = new DeliveriesStore(own.database, own.ids, own.clock, uncapped(own));
     reports = new ReportsStore(own.database, own.clock, deaths);
     unknowns = new UnknownStore(own.database, new AuditStore(own.ids, own.clock), own.clock);
   });

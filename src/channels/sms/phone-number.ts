@@ -61,3 +61,19 @@ export function parsePhoneNumber(text: string): Recipient {
   const warnings = warningsFor(number);
   return warnings.length === 0 ? { address: number.number } : { address: number.number, warnings };
 }
+
+/**
+ * Keeps messages to the countries on a list, and away from numbers that cost the sender.
+ * @param address E.164; @param countries ISO codes
+ * @throws RecipientInvalidError that names the option, never the number
+ */
+export function requireCountry(address: string, countries: readonly string[]): void {
+  const number = parse(address);
+  const { country } = number;
+  if (country === undefined) refuse('belongs to no country that is known, and HERALD_SMS_COUNTRIES does not allow all');
+  if (!countries.includes(country)) {
+    refuse(`is of another country (${country}) than HERALD_SMS_COUNTRIES allows (${countries.join(', ')})`);
+  }
+  if (number.getType() === 'PREMIUM_RATE')
+    refuse('is a premium-rate number, which HERALD_SMS_COUNTRIES=all alone allows');
+}

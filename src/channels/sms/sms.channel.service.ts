@@ -19,7 +19,7 @@ import type {
   SendContext,
 } from '../channel.js';
 import type { Attachment, Message, RenderedParts, SmsMessage } from '../message.js';
-import { parsePhoneNumber } from './phone-number.js';
+import { parsePhoneNumber, requireCountry } from './phone-number.js';
 import { composeSms } from './sms-message.js';
 import { type TwilioAccount, type TwilioCall, TwilioClient } from './twilio-client.service.js';
 import { classifyTwilioError } from './twilio-errors.js';
@@ -30,6 +30,8 @@ export interface TwilioOptions extends TwilioAccount {
   /** Sender: E.164, short code or alphanumeric. One of `from` and `messagingServiceSid` is needed. */
   from?: string;
   messagingServiceSid?: string;
+  /** ISO codes of the countries that messages may go to; all when absent. */
+  countries?: string[];
   /** Name of the channel, `sms` when absent. */
   name?: string;
   /** Further auth tokens that signatures may be made with, during a rotation. */
@@ -81,13 +83,21 @@ export class TwilioChannel implements Channel {
     return parsePhoneNumber(address);
   }
 
+  /** @throws RecipientInvalidError for a number of a country that is not on the list, or a premium-rate number */
+  permit({ address }: Recipient): void {
+    const { countries } = this.options;
+    if (countries !== undefined) requireCountry(address, countries);
+  }
+
   compose(rendered: RenderedParts, recipient: Recipient, _attachments?: Attachment[]): SmsMessage {
     return composeSms(rendered, recipient);
   }
 
   async send(message: Message, context: SendContext): Promise<Receipt> {
     if (message.kind !== 'sms') throw new TypeError(`The channel ${this.name} sends SMS, not ${message.kind}`);
-    const to = checkedNumber(message.to);
+    const to = checkedNumber(message.to, (recipient) => {
+      this.permit(recipient);
+    });
     return this.slot(() => this.create(to, message.text, context));
   }
 
@@ -192,9 +202,11 @@ function statusCallback(context: SendContext): { statusCallback?: string } {
   return { statusCallback: url.href };
 }
 
-function checkedNumber(to: string): string {
+function checkedNumber(to: string, permit: (recipient: Recipient) => void): string {
   try {
-    return parsePhoneNumber(to).address;
+    const recipient = parsePhoneNumber(to);
+    permit(recipient);
+    return recipient.address;
   } catch (error) {
     if (!(error instanceof RecipientInvalidError)) throw error;
     throw new SendRejectedError(error.message, { vendorCode: error.code, vendorClass: 'RECIPIENT' });
