@@ -65,6 +65,8 @@ export class ChannelGate implements OnModuleInit, BeforeApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     await this.refresh();
+    // Credentials come from the environment, so a start is when they may have been mended: tried at once.
+    for (const { name } of this.channels.all()) await this.giveBack(name);
     if (!this.store.shared) return;
     this.timer = setInterval(() => {
       this.refresh().catch((error: unknown) => {

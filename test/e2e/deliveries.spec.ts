@@ -125,6 +125,10 @@ describe.each(await databases())('deliveries on %s', (kind) => {
         expect((await act(id, 'cancel')).body.state).toBe('cancelled');
         expect((await act(id, 'cancel')).status).toBe(409);
         expect((await act(id, 'retry')).status).toBe(200);
+        // It waits until the server's pause is over, or a person ends that.
+        const { body } = await stage.server.get<{ items: { name: string; state: object }[] }>('/v1/channels');
+        expect(body.items.find(({ name }) => name === 'email')?.state).toMatchObject({ cause: 'throttled' });
+        expect((await stage.server.api('POST', '/v1/channels/email/resume')).status).toBe(200);
         await stage.delivery(id, ({ state }) => state === 'sent');
         expect(mailsTo(address)).toHaveLength(1);
       },
@@ -421,7 +425,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
 
 describe('a mail server that refuses the password', () => {
   it(
-    'keeps messages queued, held against none, and sends them once it is right',
+    'closes the channel: messages wait, held against none, and go once it is right (P4)',
     async () => {
       const credentials = { user: 'herald', password: 'right-password' };
       const stage = await Stage.start('SQLite', { smtp: { credentials } });
@@ -435,10 +439,13 @@ describe('a mail server that refuses the password', () => {
           const job = await stage.job(id, ({ deliveries }) => deliveries.length === 1);
           ids.push(job.deliveries[0]?.id ?? '');
         }
-        for (const id of ids) {
-          const waiting = await stage.delivery(id, ({ state, attempts }) => state === 'queued' && attempts.length > 0);
-          expect(waiting.attempts[0]).toMatchObject({ outcome: 'deferred', code: expect.stringMatching(/535|EAUTH/) });
-        }
+        const refused = await stage.delivery(
+          ids[0] ?? '',
+          ({ state, attempts }) => state === 'queued' && attempts[0]?.outcome === 'deferred',
+        );
+        expect(refused.attempts[0]?.code).toMatch(/535|EAUTH/);
+        const { body } = await stage.server.get<{ items: { name: string; state: object }[] }>('/v1/channels');
+        expect(body.items.find(({ name }) => name === 'email')?.state).toMatchObject({ cause: 'vendor' });
         expect(await stage.count('deliveries', 'attempts_counted > 0')).toBe(0);
         await stage.server.end();
         await stage.sql('update deliveries set due_at = 0');
