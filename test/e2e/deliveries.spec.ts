@@ -287,6 +287,8 @@ describe.each(await databases())('deliveries on %s', (kind) => {
         expect(waiting.attempts[0]).toMatchObject({ outcome: 'deferred', code: '20429' });
         expect((await act(id, 'cancel')).body.state).toBe('cancelled');
         expect(textsTo(phone)).toEqual([]);
+        // The others need not wait until the pause is over.
+        expect((await stage.server.api('POST', '/v1/channels/sms/resume')).status).toBe(200);
       },
       PATIENCE_MS,
     );
