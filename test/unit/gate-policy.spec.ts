@@ -15,16 +15,16 @@ describe('what a send tells of its channel', () => {
     ...failure(vendorClass),
     ...more,
   });
-  it.each([
+  it.each<[string, SendOutcome, string]>([
     ['CONFIG', deferred('CONFIG'), 'refused'],
     ['THROTTLED', deferred('THROTTLED'), 'throttled'],
     ['WAIT', deferred('WAIT'), 'throttled'],
     ['NOT_SENT', deferred('NOT_SENT'), 'silent'],
-    ['AMBIGUOUS', { kind: 'ambiguous', ...failure('AMBIGUOUS') } as SendOutcome, 'silent'],
+    ['AMBIGUOUS', { kind: 'ambiguous', ...failure('AMBIGUOUS') }, 'silent'],
     ['TRANSIENT', deferred('TRANSIENT'), 'works'],
-    ['a message of our own', { kind: 'rejected', ...failure('') } as SendOutcome, 'nothing'],
-    ['our own refusal', { kind: 'rejected', ...failure('RECIPIENT', 'RECIPIENT_INVALID') } as SendOutcome, 'nothing'],
-    ['a shutdown', { kind: 'released' } as SendOutcome, 'nothing'],
+    ['a message of our own', { kind: 'rejected', ...failure('') }, 'nothing'],
+    ['our own refusal', { kind: 'rejected', ...failure('RECIPIENT', 'RECIPIENT_INVALID') }, 'nothing'],
+    ['a shutdown', { kind: 'released' }, 'nothing'],
   ])('%s', (_name, outcome, kind) => {
     expect(signalOf(outcome).kind).toBe(kind);
   });
