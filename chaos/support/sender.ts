@@ -25,6 +25,8 @@ export class Sender {
   readonly sent = new Map<string, SentCallback>();
   readonly statuses = new Map<number, number>();
   retries = 0;
+  /** Told when the first bytes of an answer are there. */
+  onAnswer: () => void = () => undefined;
   private readonly agent = new Agent({ keepAlive: true });
   private readonly body: { metadata: Record<string, unknown> };
   private readonly over = new AbortController();
@@ -115,6 +117,7 @@ export class Sender {
           },
         },
         (response) => {
+          this.onAnswer();
           let text = '';
           response.setEncoding('utf8');
           response.on('data', (chunk: string) => (text += chunk));

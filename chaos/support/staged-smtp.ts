@@ -44,10 +44,15 @@ export class StagedSmtp {
     return `smtp://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
+  /** Ends the connections that wait for another mail, so that the next one begins with a new connection. */
+  cut(): void {
+    for (const socket of this.sockets) socket.destroy();
+  }
+
   async stop(): Promise<void> {
     const closed = once(this.server, 'close');
     this.server.close();
-    for (const socket of this.sockets) socket.destroy();
+    this.cut();
     await closed;
   }
 }

@@ -44,10 +44,15 @@ export class StagedTwilio {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
+  /** Ends the connections that wait for another request, so that the next one begins with a new connection. */
+  cut(): void {
+    this.server.closeAllConnections();
+  }
+
   async stop(): Promise<void> {
     const closed = once(this.server, 'close');
     this.server.close();
-    this.server.closeAllConnections();
+    this.cut();
     await closed;
   }
 

@@ -39,16 +39,18 @@ export class Victim {
   /** SIGKILL at once; the caller is in the middle of something, and nothing of it may go on. */
   strike(): void {
     process.kill(this.stage.server.pid, 'SIGKILL');
-    this.killed();
+    this.struck();
   }
 
-  /** Waits until the process is gone, however it went. */
-  async gone(): Promise<void> {
-    await this.stage.server.end('SIGKILL');
+  /** Counts a kill that somebody else did. */
+  struck(): void {
+    this.kills++;
+    this.smtp.era = this.kills;
+    this.twilio.era = this.kills;
   }
 
   async kill(): Promise<void> {
-    this.killed();
+    this.struck();
     await this.stage.server.end('SIGKILL');
   }
 
@@ -71,7 +73,7 @@ export class Victim {
    */
   async lookUpNow(): Promise<void> {
     await this.untilNone('deliveries', `state = 'sending'`);
-    await this.gone();
+    await this.stage.server.end();
     const unknown = `select id from deliveries where state = 'unknown'`;
     await this.stage.sql(`update attempts set started_at = started_at - 90000 where delivery_id in (${unknown})`);
     await this.stage.sql(`update deliveries set due_at = 0 where state = 'unknown'`);
@@ -95,11 +97,5 @@ export class Victim {
   async stop(): Promise<void> {
     await this.stage.stop();
     await Promise.all([this.smtp.stop(), this.twilio.stop()]);
-  }
-
-  private killed(): void {
-    this.kills++;
-    this.smtp.era = this.kills;
-    this.twilio.era = this.kills;
   }
 }
