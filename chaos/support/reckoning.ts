@@ -33,6 +33,18 @@ export interface Reckoning {
   mostRepeatsOfOneCrash: number;
 }
 
+/** A {@link Reckoning} of a server that kept its promises, without the figures. */
+export const NOTHING_BROKEN = {
+  lost: [],
+  notSettledOnce: [],
+  wronglyPlanned: [],
+  notDelivered: [],
+  notReceived: [],
+  neverSent: [],
+  unexplainedRepeats: [],
+  repeatedSms: [],
+} satisfies Partial<Reckoning>;
+
 interface Rows {
   callbacks: { id: string; state: string; job_id: string }[];
   jobs: { id: string; request_id: string }[];

@@ -36,6 +36,16 @@ export class Victim {
     return this.stage.server.url;
   }
 
+  /** Whether the process still runs. */
+  get alive(): boolean {
+    try {
+      process.kill(this.stage.server.pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** SIGKILL at once; the caller is in the middle of something, and nothing of it may go on. */
   strike(): void {
     process.kill(this.stage.server.pid, 'SIGKILL');
@@ -92,6 +102,12 @@ export class Victim {
         throw new Error(`${left} of ${table} stay ${where}: ${this.stage.server.log.slice(-2000)}`);
       await sleep(100);
     }
+  }
+
+  /** Ends the open connections of both sinks. */
+  cut(): void {
+    this.smtp.cut();
+    this.twilio.cut();
   }
 
   async stop(): Promise<void> {
