@@ -16,7 +16,7 @@ const BEFORE = new Set<SmtpStep | TwilioStep>([...SMTP_BEFORE, ...TWILIO_BEFORE]
 /** Kills at each step: in full 200 before acceptance, and 200 after that of an SMS. */
 const EACH = scaled(25, 1);
 const EACH_SMS = scaled(50, 1);
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 async function until(done: () => boolean, what: string): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;

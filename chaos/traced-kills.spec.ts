@@ -16,6 +16,7 @@ const CALLS = { 'a write to the log': 'pwrite64', 'a sync': 'fsync,fdatasync', '
 const SAMPLES = 3;
 /** No callback with its mail and its SMS needs more. */
 const MOST = 400;
+const PATIENCE_MS = 60_000;
 
 type Fate = 'not stored' | 'stored, not acknowledged' | 'acknowledged' | 'survived';
 
@@ -40,8 +41,10 @@ async function killAtCall(victim: Victim, sender: Sender, calls: string, n: numb
 
 /** Waits until all work is done. @returns false when the process died before */
 async function idle(victim: Victim): Promise<boolean> {
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     if (!victim.alive) return false;
+    if (Date.now() > deadline) throw new Error('the work never came to an end');
     const waiting = await victim.stage.count('callbacks', `state = 'pending'`);
     const open = await victim.stage.count('deliveries', `state in ('queued', 'sending')`);
     if (waiting + open === 0) return victim.alive;

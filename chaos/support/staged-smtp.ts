@@ -118,14 +118,14 @@ class Conversation {
   }
 
   private takeBody(): boolean {
-    const end = this.buffer.indexOf(END);
-    if (end < 0) {
-      if (this.buffer.length > 0 && !this.bodySeen) {
-        this.bodySeen = true;
-        this.sink.onStep('S6', this.to);
-      }
-      return false;
+    if (this.buffer.length > 0 && !this.bodySeen) {
+      this.bodySeen = true;
+      this.sink.onStep('S6', this.to);
+      // Cut here, the rest of the body is not read, even if it has come.
+      if (this.socket.destroyed) return false;
     }
+    const end = this.buffer.indexOf(END);
+    if (end < 0) return false;
     const mail = this.buffer.toString('utf8', 0, end);
     this.buffer = this.buffer.subarray(end + END.length);
     this.inBody = false;

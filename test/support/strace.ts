@@ -27,10 +27,15 @@ export async function attach(pid: number, options: readonly string[]): Promise<C
   });
 }
 
+/** A tracer whose process died in the middle of being attached may wait for it for ever. */
+const DETACH_MS = 5_000;
+
 /** Lets the process go on alone; resolves when the whole trace is written. */
 export async function detach(strace: ChildProcess): Promise<void> {
   if (strace.exitCode !== null || strace.signalCode !== null) return;
   const ended = new Promise((resolve) => strace.once('exit', resolve));
   strace.kill('SIGINT');
+  const timer = setTimeout(() => strace.kill('SIGKILL'), DETACH_MS);
   await ended;
+  clearTimeout(timer);
 }
