@@ -5,6 +5,12 @@ const USAGE = `Usage: herald [command]
 
   start           run the server (the default); settings come from the environment
   demo [--exit]   see a call become an e-mail and an SMS, with no account; --exit ends by itself
+  backup DIR      copy the data to a new directory, also of a running server; settings as the server's
+  restore DIR [--to DATA_DIR] [--send]
+                  make a data directory of a backup; what was pending then is held, or with --send sent
+  hold            hold what is pending, after pg_restore and before the start
+  migrate [--undo]
+                  bring the database to the schema of this version, or take it one release back
   help            this text
 `;
 
@@ -20,6 +26,17 @@ switch (command) {
     const code = await runDemo({ exit: rest.includes('--exit'), env: process.env, out: process.stdout });
     // Everything is closed by now; a read that Node still counts as open must not keep the command from ending.
     process.stdout.write('', () => process.exit(code));
+    break;
+  }
+  case 'backup':
+  case 'restore':
+  case 'hold':
+  case 'migrate': {
+    const { runKeepingCommand } = await import('./keeping/commands.service.js');
+    process.exitCode = await runKeepingCommand(command, rest, process.env, {
+      out: (text) => process.stdout.write(text),
+      error: (text) => process.stderr.write(text),
+    });
     break;
   }
   case 'help':

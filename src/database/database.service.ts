@@ -161,7 +161,7 @@ function openError(error: unknown, settings: DatabaseSettings): ConfigError {
 }
 
 /** Refuses a database that a newer Herald has migrated: what this one would write to it, and lose of it, nobody knows. */
-async function requireKnownMigrations(source: DataSource): Promise<void> {
+export async function requireKnownMigrations(source: DataSource): Promise<void> {
   const known = migrations.map(({ name }) => name);
   const unknown = (await new MigrationExecutor(source).getExecutedMigrations()).find(
     ({ name }) => !known.includes(name),

@@ -25,6 +25,7 @@ import { MessageComposer } from './message-composer.service.js';
 import { Pace } from './pace.js';
 import { ReportsController } from './reports.controller.js';
 import { ReportsStore } from './reports.store.js';
+import { RestoredStore } from './restored.store.js';
 import { SendingController } from './sending.controller.js';
 import { UnknownStore } from './unknown.store.js';
 
@@ -50,6 +51,7 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
     DeliveriesStore,
     DeliveriesQueryStore,
     ReportsStore,
+    RestoredStore,
     MessageComposer,
     Deaths,
     LookUps,
@@ -74,7 +76,7 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
       },
     },
   ],
-  exports: [ChannelGate, DeliveriesStore, Deaths, DeliverService, DISPATCHER],
+  exports: [ChannelGate, DeliveriesStore, Deaths, DeliverService, DISPATCHER, RestoredStore],
 })
 export class DeliveriesModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(

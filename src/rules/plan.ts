@@ -24,8 +24,11 @@ export interface Notification {
   attach: AttachmentFormat[];
   /** SMS: at most this many segments. */
   previewSegments?: number;
-  /** `dead`: the address is no recipient, kept so that it is seen and can be retried; `suppressed`: must not be contacted. */
-  state: 'queued' | 'dead' | 'suppressed';
+  /**
+   * `dead`: the address is no recipient, kept so that it is seen and can be retried; `suppressed`: must not be contacted; `held`: waits
+   * for a person.
+   */
+  state: 'queued' | 'dead' | 'suppressed' | 'held';
   /** Why it is not queued; never holds the address. */
   reason?: string;
   /** Epoch milliseconds. */

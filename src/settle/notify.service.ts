@@ -3,10 +3,12 @@ import type { EntityManager } from 'typeorm';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
 import { DeliveriesStore } from '../deliveries/deliveries.store.js';
+import { NEVER } from '../deliveries/delivery.js';
+import { RestoredStore } from '../deliveries/restored.store.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import { EvaluationsStore } from '../rules/evaluations.store.js';
 import { evaluateRules } from '../rules/evaluate.js';
-import { planNotifications, type Plan } from '../rules/plan.js';
+import { planNotifications, type Notification, type Plan } from '../rules/plan.js';
 import type { Evaluation } from '../rules/rule.js';
 import { RulesStore } from '../rules/rules.store.js';
 import type { Facts, Trigger } from '../transcripts/facts.js';
@@ -29,6 +31,7 @@ export class NotifyService {
     private readonly channels: ChannelsRegistry,
     private readonly deliveries: DeliveriesStore,
     private readonly evaluations: EvaluationsStore,
+    private readonly restored: RestoredStore,
     private readonly clock: Clock,
   ) {}
 
@@ -49,11 +52,24 @@ export class NotifyService {
     const { trigger, evaluations, plan } = decision;
     const { jobId, callbackId } = source;
     await this.evaluations.insert(tx, { jobId, callbackId, trigger }, evaluations, plan.skipped);
-    return this.deliveries.enqueue(tx, plan.notifications, {
-      jobId,
-      trigger,
-      replay: source.replay ?? false,
-      ...(source.aboutDeliveryId === undefined ? {} : { aboutDeliveryId: source.aboutDeliveryId }),
-    });
+    return this.deliveries.enqueue(
+      tx,
+      await this.held(plan.notifications, [jobId, ...(callbackId ? [callbackId] : [])]),
+      {
+        jobId,
+        trigger,
+        replay: source.replay ?? false,
+        ...(source.aboutDeliveryId === undefined ? {} : { aboutDeliveryId: source.aboutDeliveryId }),
+      },
+    );
+  }
+
+  /** Of jobs and callbacks from before a restored backup: what they tell may have been told after it. */
+  private async held(notifications: Notification[], ids: string[]): Promise<Notification[]> {
+    const reason = await this.restored.reason(ids);
+    if (reason === undefined) return notifications;
+    return notifications.map((notification) =>
+      notification.state === 'queued' ? { ...notification, state: 'held', reason, dueAt: NEVER } : notification,
+    );
   }
 }

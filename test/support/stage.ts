@@ -90,6 +90,11 @@ export class Stage {
     return new Stage(kind, await TestServer.start(env), deepgram, smtp, twilio, smtpUrl, database);
   }
 
+  /** Of its PostgreSQL; undefined on SQLite. */
+  get databaseUrl(): string | undefined {
+    return this.database?.url;
+  }
+
   async stop(): Promise<void> {
     await this.server.stop();
     await Promise.all([this.deepgram.stop(), this.smtp.stop(), this.twilio.stop()]);
