@@ -116,7 +116,7 @@ export class TestServer {
     return { status: response.status, headers: response.headers, text: await response.text() };
   }
 
-  /** Reads a route until `done` has something; fails after ten seconds with what it saw last. */
+  /** Reads a route until `done` has something; fails after `timeoutMs` with what it saw last. */
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- what the caller expects of the answer
   async until<T, R>(route: string, done: (body: T) => R | undefined | false, timeoutMs = 30_000): Promise<R> {
     const deadline = Date.now() + timeoutMs;

@@ -332,7 +332,7 @@ describe('a condition that is a bomb', () => {
     '(x+x+)+y',
     '(a|a?)+$',
     String.raw`(\d+)+[^\d,]{2}$`,
-  ])('does not backtrack over 50,000 characters: %s', (pattern) => {
+  ])('does not backtrack over 50,000 characters: %s (T1)', (pattern) => {
     const text = `${'a'.repeat(25_000)}${'1,'.repeat(12_500)}!`;
     const condition = compileCondition(`regex(transcript.text, r'${pattern}')`, 'transcript.completed');
     const subject = toSubject(completedFacts({ transcript: { text } }), callSpeech());
