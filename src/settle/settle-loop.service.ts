@@ -4,6 +4,7 @@ import { CallbackArrivals } from '../callbacks/arrivals.service.js';
 import { CallbacksStore } from '../callbacks/callbacks.store.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
+import { storageFaultOf } from '../database/storage-fault.js';
 import { DISPATCHER, type DeliveryDispatcher } from '../deliveries/delivery-dispatcher.js';
 import { SECOND } from '../duration.js';
 import { JobSubmitter } from '../jobs/job-submitter.service.js';
@@ -92,6 +93,8 @@ export class SettleLoop implements OnApplicationBootstrap, BeforeApplicationShut
       return true;
     } catch (error) {
       this.log.error('callback.settle-broke', { callbackId: id, ...errorFields(error) });
+      // The database was away: that says nothing of the callback.
+      if (storageFaultOf(error) !== undefined) return false;
       const name = error instanceof Error ? error.name : 'unknown';
       const reason = `settling it broke ${String(BREAKS)} times (${name}); replay it after the repair`;
       await this.callbacks.settleBroke(id, reason, BREAKS).catch((broke: unknown) => {

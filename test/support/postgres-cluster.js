@@ -19,10 +19,10 @@ const START_TIMEOUT_MS = 30_000;
 const NOBODY = 65_534;
 
 /**
- * @returns {Promise<{ url: string, stop: () => Promise<void> }>} `url` ends in the host and port, without a database name
+ * See postgres-cluster.d.ts.
  * @throws Error with one sentence on why there can be no server on this machine
  */
-export async function startCluster() {
+export async function startCluster({ lasting = false } = {}) {
   const home = await mkdtemp(path.join(tmpdir(), 'herald-postgres-'));
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   try {
@@ -34,7 +34,7 @@ export async function startCluster() {
     const data = path.join(home, 'data');
     const flags = ['-U', 'herald', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C'];
     await run(binaries.initdb, ['-D', data, ...flags], { ...account, cwd: home });
-    return await startServer(binaries.postgres, data, home, account);
+    return await startServer({ postgres: binaries.postgres, data, home, account, lasting });
   } catch (error) {
     await rm(home, { recursive: true, force: true });
     throw error;
@@ -64,32 +64,44 @@ async function reachableBinaries(binaries, home, account) {
   return { postgres: path.join(home, 'native/bin/postgres'), initdb: path.join(home, 'native/bin/initdb') };
 }
 
-async function startServer(postgres, data, home, account) {
+async function startServer({ postgres, data, home, account, lasting }) {
   const port = await freePort();
   // Durability is the server's own business and costs two thirds of the suite's time: off.
-  const settings = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=200'];
+  const settings = [
+    `synchronous_commit=${lasting ? 'on' : 'off'}`,
+    'fsync=off',
+    'full_page_writes=off',
+    'max_connections=200',
+  ];
   const listen = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
   const flags = [...settings, ...listen].flatMap((setting) => ['-c', setting]);
-  const server = spawn(postgres, ['-D', data, ...flags], {
-    ...account,
-    cwd: home,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const killOnExit = () => server.kill('SIGQUIT');
+  let server;
+  const killOnExit = () => server?.kill('SIGQUIT');
   process.once('exit', killOnExit);
-  const gone = once(server, 'exit');
-  await untilReady(server);
-  // The pipe stays drained so that the server never blocks on its log.
-  server.stderr.resume();
-  server.stderr.unref();
-  server.unref();
+  const start = async () => {
+    server = spawn(postgres, ['-D', data, ...flags], { ...account, cwd: home, stdio: ['ignore', 'ignore', 'pipe'] });
+    await untilReady(server);
+    // The pipe stays drained so that the server never blocks on its log.
+    server.stderr.resume();
+    server.stderr.unref();
+    server.unref();
+  };
+  const end = async (signal) => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const gone = once(server, 'exit');
+    server.ref();
+    server.kill(signal);
+    await gone;
+  };
+  await start();
   return {
     url: `postgres://herald@127.0.0.1:${port}`,
+    pid: () => server.pid,
+    crash: () => end('SIGQUIT'),
+    restart: start,
     async stop() {
       process.removeListener('exit', killOnExit);
-      server.ref();
-      server.kill('SIGINT');
-      await gone;
+      await end('SIGINT');
       await rm(home, { recursive: true, force: true });
     },
   };
