@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import type { Channel } from '../channels/channel.js';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import type { Message } from '../channels/message.js';
@@ -11,6 +12,7 @@ import { SECOND } from '../duration.js';
 import { EventBus } from '../event-bus.service.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
+import { OptOutsStore } from '../recipients/opt-outs.store.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import {
   decide,
@@ -61,6 +63,7 @@ export class DeliverService {
     private readonly channels: ChannelsRegistry,
     private readonly recipients: RecipientsStore,
     private readonly gate: ChannelGate,
+    private readonly optOuts: OptOutsStore,
     private readonly lookUps: LookUps,
     private readonly deaths: Deaths,
     private readonly clock: Clock,
@@ -75,7 +78,7 @@ export class DeliverService {
     const delivery = await this.deliveries.find(id);
     if (delivery?.leaseOwner !== owner || delivery.state !== 'sending') return 'lost';
     const channel = this.channels.get(delivery.channel);
-    const suppression = (await this.recipients.directory()).suppression(delivery.kind, delivery.recipient);
+    const suppression = await this.recipients.suppression(delivery.kind, delivery.recipient, channel?.sender);
     if (suppression !== undefined) return this.suppress(delivery, owner, suppression);
 
     let attempt: number | 'paused' | undefined;
@@ -197,9 +200,12 @@ export class DeliverService {
     if (outcome.kind === 'released') next.dueAt = Math.min(next.dueAt, delivery.dueAt);
     const failure = 'code' in outcome ? { code: outcome.code, error: outcome.message } : {};
     const end = { outcome: outcome.kind, ...failure };
-    const write = (died: Died) => this.deliveries.record(delivery.id, owner, attempt, end, next, died);
+    const isOptOut = 'vendorClass' in outcome && outcome.vendorClass === 'OPTED_OUT';
+    const also = isOptOut ? (tx: EntityManager) => this.optOuts.told(tx, delivery, channel, outcome.code) : undefined;
+    const write = (died: Died) => this.deliveries.record(delivery.id, owner, attempt, end, next, died, also);
     const expected = decision.state === 'dead' ? (next.reason ?? '') : undefined;
     const held = await persistently(() => this.deaths.write(delivery, write, expected), ended.signal);
+    if (isOptOut) this.optOuts.committed();
     const result = held ? resultOf(decision, outcome) : 'lost';
     this.tell(delivery, attempt, result, failure.code, next, started);
     return result;

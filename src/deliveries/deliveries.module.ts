@@ -20,6 +20,8 @@ import { DeliveriesQueryStore } from './deliveries.query.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
 import { EmbeddedDispatcher } from './embedded.dispatcher.js';
+import { InboundController } from './inbound.controller.js';
+import { InboundStore } from './inbound.store.js';
 import { LookUps } from './look-up.service.js';
 import { MessageComposer } from './message-composer.service.js';
 import { Pace } from './pace.js';
@@ -27,6 +29,7 @@ import { ReportsController } from './reports.controller.js';
 import { ReportsStore } from './reports.store.js';
 import { RestoredStore } from './restored.store.js';
 import { SendingController } from './sending.controller.js';
+import { TwilioSignatureGuard } from './twilio-signature.guard.js';
 import { UnknownStore } from './unknown.store.js';
 
 /** On SQLite nobody else can make a delivery, and this process wakes itself; on PostgreSQL other replicas may. */
@@ -43,7 +46,7 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
 
 @Module({
   imports: [JobsModule, RecipientsModule, TemplatesModule, TranscriptsModule],
-  controllers: [DeliveriesController, ReportsController, SendingController],
+  controllers: [DeliveriesController, ReportsController, InboundController, SendingController],
   providers: [
     ChannelStatesStore,
     ChannelGate,
@@ -52,6 +55,8 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
     DeliveriesQueryStore,
     ReportsStore,
     RestoredStore,
+    InboundStore,
+    TwilioSignatureGuard,
     MessageComposer,
     Deaths,
     LookUps,

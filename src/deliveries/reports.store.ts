@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { DeliveryReport } from '../channels/channel.js';
+import { ChannelsRegistry } from '../channels/channels.registry.service.js';
+import { explainReportedCode } from '../channels/sms/twilio-errors.js';
 import { advances } from '../channels/sms/twilio-report.js';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { rows } from '../database/unit-of-work.service.js';
+import { OptOutsStore } from '../recipients/opt-outs.store.js';
 import { Deaths } from './deaths.service.js';
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { settleReport } from './report-state.store.js';
@@ -20,6 +23,8 @@ export class ReportsStore {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly deaths: Deaths,
+    private readonly channels: ChannelsRegistry,
+    private readonly optOuts: OptOutsStore,
   ) {}
 
   find(deliveryId: string): Promise<DeliveryEntity | null> {
@@ -28,18 +33,20 @@ export class ReportsStore {
 
   /**
    * @param attempt the one that the report is about; the one with the vendor's id, or else the newest, when the vendor does not say
-   * @param also written in the same transaction when the report is news
+   * @param from the sender as the vendor names it, where the channel leaves the choice to the vendor
    */
   async apply(
     deliveryId: string,
     attempt: number | undefined,
     report: DeliveryReport,
-    also?: (tx: EntityManager, delivery: DeliveryEntity) => Promise<void>,
+    from?: string,
   ): Promise<ReportOutcome> {
     const found = await this.find(deliveryId);
     if (!found) return 'unknown-delivery';
     const { dialect } = this.database;
-    return this.deaths.write(found, (died) =>
+    const channel = this.channels.get(found.channel);
+    const isOptOut = toldOptOut(report, from ?? channel?.sender);
+    const outcome = await this.deaths.write<ReportOutcome>(found, (died) =>
       this.database.uow.run(async (tx) => {
         // Two reports at the same moment: the later one has to see what the earlier one wrote.
         await rows(tx, dialect.bind(`select id from deliveries where id = ? ${dialect.rowLock}`), [deliveryId]);
@@ -54,10 +61,12 @@ export class ReportsStore {
           { reportStatus: storedStatus(report), providerMessageId: report.providerMessageId },
         );
         await settleReport(tx, deliveryId, this.clock.now(), died);
-        await also?.(tx, delivery);
+        if (isOptOut) await this.optOuts.told(tx, delivery, channel, report.code ?? '');
         return 'applied';
       }),
     );
+    if (isOptOut) this.optOuts.committed();
+    return outcome;
   }
 
   private async attemptOf(
@@ -72,4 +81,8 @@ export class ReportsStore {
       (await tx.findOne(AttemptEntity, { where: { deliveryId }, order: { number: 'DESC' } }))
     );
   }
+}
+
+function toldOptOut({ code }: DeliveryReport, from: string | undefined): boolean {
+  return code !== undefined && explainReportedCode(Number(code), from).class === 'OPTED_OUT';
 }

@@ -1,4 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { SuppressionSource } from './suppression-source.js';
 
 @Entity('contacts')
 export class ContactEntity {
@@ -30,6 +31,10 @@ export class SuppressionEntity {
   @PrimaryColumn('text') id!: string;
   @Column('text') kind!: 'email' | 'sms';
   @Column('text') address!: string;
+  /** Whom it holds for: a number, a short code, a sender name or a Messaging Service; empty for every sender. */
+  @Column('text') sender!: string;
+  /** Who made it. */
+  @Column('text') source!: SuppressionSource;
   @Column('text') reason!: string;
   @Column('bigint', { name: 'created_at' }) createdAt!: number;
 }

@@ -20,11 +20,13 @@ export interface Group {
   members: string[];
 }
 
-/** An address that must not be contacted over a kind of channel. */
+/** An address that must not be contacted over a kind of channel, by one sender or by any. */
 export interface Suppression {
   kind: 'email' | 'sms';
   /** Normalised address. */
   address: string;
+  /** Empty: every sender. */
+  sender: string;
   reason: string;
 }
 
@@ -34,15 +36,15 @@ export interface Directory {
   contact(name: string): Contact | undefined;
   /** Members that exist, in the group's order; undefined when there is no such group. */
   group(name: string): Contact[] | undefined;
-  /** The reason when the address is suppressed. */
-  suppression(kind: 'email' | 'sms', address: string): string | undefined;
+  /** The reason when the address is suppressed for this sender, or for every one. */
+  suppression(kind: 'email' | 'sms', address: string, sender?: string): string | undefined;
 }
 
 export function toDirectory(contacts: Contact[], groups: Group[], suppressions: Suppression[]): Directory {
   const byName = new Map(contacts.map((contact) => [contact.name.toLowerCase(), contact]));
   const groupByName = new Map(groups.map((group) => [group.name.toLowerCase(), group]));
   const suppressed = new Map(
-    suppressions.map(({ kind, address, reason }) => [`${kind}:${address.toLowerCase()}`, reason]),
+    suppressions.map(({ kind, address, sender, reason }) => [`${kind}:${address.toLowerCase()}:${sender}`, reason]),
   );
   return {
     names: { contacts: contacts.map(({ name }) => name), groups: groups.map(({ name }) => name) },
@@ -52,6 +54,9 @@ export function toDirectory(contacts: Contact[], groups: Group[], suppressions: 
         .get(name.toLowerCase())
         ?.members.map((member) => byName.get(member.toLowerCase()))
         .filter((contact) => contact !== undefined),
-    suppression: (kind, address) => suppressed.get(`${kind}:${address.toLowerCase()}`),
+    suppression: (kind, address, sender = '') => {
+      const key = `${kind}:${address.toLowerCase()}:`;
+      return suppressed.get(key) ?? suppressed.get(key + sender);
+    },
   };
 }

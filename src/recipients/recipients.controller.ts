@@ -146,7 +146,7 @@ export class SuppressionsController {
   constructor(private readonly suppressions: SuppressionsStore) {}
 
   @Get()
-  @ApiOperation({ summary: 'List suppressions, newest first; `kind` and `address` find one' })
+  @ApiOperation({ summary: 'List suppressions, newest first; `kind`, `address` and `sender` find one' })
   @ApiOkResponse({ standardSchema: pageOf(shownSuppression) })
   async list(@Query({ schema: listSuppressions }) query: ListSuppressions): Promise<Page<ShownSuppression>> {
     return toPage(await this.suppressions.list(query), query.limit, showSuppression);
@@ -160,7 +160,7 @@ export class SuppressionsController {
   }
 
   @Post()
-  @ApiOperation({ summary: 'Make a suppression' })
+  @ApiOperation({ summary: 'Make a suppression, for one sender of text messages or for every sender' })
   @ApiCreatedResponse({ standardSchema: shownSuppression })
   async create(
     @Body({ schema: suppressionBody }) body: SuppressionBody,
@@ -205,8 +205,10 @@ function showGroup(row: GroupEntity): ShownGroup {
   return { id, name, members, ...showTimes(row) };
 }
 
-function showSuppression({ id, kind, address, reason, createdAt }: SuppressionEntity): ShownSuppression {
-  return { id, kind, address, reason, createdAt: new Date(createdAt).toISOString() };
+function showSuppression(row: SuppressionEntity): ShownSuppression {
+  const { id, kind, address, sender, source, reason } = row;
+  const createdAt = new Date(row.createdAt).toISOString();
+  return { id, kind, address, ...(sender === '' ? {} : { sender }), source, reason, createdAt };
 }
 
 function showTimes({ createdAt, updatedAt }: { createdAt: number; updatedAt: number }) {

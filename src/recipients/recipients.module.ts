@@ -2,13 +2,14 @@ import { Module } from '@nestjs/common';
 import { ContactsStore } from './contacts.store.js';
 import { GroupsStore } from './groups.store.js';
 import { ContactsController, GroupsController, SuppressionsController } from './recipients.controller.js';
+import { OptOutsStore } from './opt-outs.store.js';
 import { RecipientsStore } from './recipients.store.js';
 import { SuppressionsStore } from './suppressions.store.js';
 
 /** The directory. Needs the ChannelsRegistry (ChannelsModule is global), which knows what an address is. */
 @Module({
   controllers: [ContactsController, GroupsController, SuppressionsController],
-  providers: [RecipientsStore, ContactsStore, GroupsStore, SuppressionsStore],
-  exports: [RecipientsStore],
+  providers: [RecipientsStore, ContactsStore, GroupsStore, SuppressionsStore, OptOutsStore],
+  exports: [RecipientsStore, OptOutsStore],
 })
 export class RecipientsModule {}

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CHANNEL_KINDS } from '../channels/channel.js';
 import { pageQuery } from '../http/page.js';
 import { isUuid } from '../ids.js';
+import { SUPPRESSION_SOURCES } from './suppression-source.js';
 import { directoryName } from './names.js';
 
 /** Longer than any valid address: what is wrong with one is said by the channel, with its own words. */
@@ -40,9 +41,30 @@ const reason = z
   .max(200)
   .refine((text) => !/[\p{Cc}\p{Surrogate}]/u.test(text), { error: 'contains a control or broken character' });
 
+const SENDER = /^(\+\d{7,15}|\d{3,8}|(?=.*[a-z])[a-z0-9 ]{1,11}|MG[0-9a-f]{32})$/i;
+
+/** As it is configured: TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID. Blanks and dashes of a number do not count. */
+const sender = z
+  .string()
+  .max(40)
+  .overwrite((text) => (text.trim().startsWith('+') ? text.replace(/[\s().-]/g, '') : text.trim()))
+  .refine((text) => SENDER.test(text), {
+    error: 'must be a number such as +15551234567, a short code, a sender name, or the id of a Messaging Service',
+  });
+
 export const suppressionBody = z
-  .strictObject({ kind: z.enum(CHANNEL_KINDS), address, reason: reason.default('manual') })
-  .meta({ examples: [{ kind: 'sms', address: '+44 7911 123456', reason: 'asked by phone' }] });
+  .strictObject({
+    kind: z.enum(CHANNEL_KINDS),
+    address,
+    /** Absent: every sender. */
+    sender: sender.optional(),
+    reason: reason.default('manual'),
+  })
+  .refine((body) => body.kind === 'sms' || body.sender === undefined, {
+    path: ['sender'],
+    error: 'is for SMS only: leave it out for e-mail',
+  })
+  .meta({ examples: [{ kind: 'sms', address: '+44 7911 123456', sender: '+15551234567', reason: 'asked by phone' }] });
 export type SuppressionBody = z.infer<typeof suppressionBody>;
 
 /** Of a suppression only the reason can change; another address is another suppression. */
@@ -57,6 +79,7 @@ export const listSuppressions = z.strictObject({
   ...pageQuery,
   kind: z.enum(CHANNEL_KINDS).optional(),
   address: address.optional(),
+  sender: sender.optional(),
 });
 export type ListSuppressions = z.infer<typeof listSuppressions>;
 
@@ -86,6 +109,10 @@ export const shownSuppression = z.object({
   kind: z.enum(CHANNEL_KINDS),
   /** Normalised: lower case, or E.164. */
   address: z.string(),
+  /** Whom it holds for; absent: every sender. */
+  sender: z.string().optional(),
+  /** Who made it: an operator, the recipient with an inbound STOP, or the vendor that told of an opt-out. */
+  source: z.enum(SUPPRESSION_SOURCES),
   reason: z.string(),
   createdAt: z.iso.datetime(),
 });

@@ -48,6 +48,15 @@ export class RecipientsStore {
     return this.snapshot.get();
   }
 
+  /** The reason when an address is suppressed at this moment, whichever replica has heard of it: for the last look before a send. */
+  async suppression(kind: ChannelKind, address: string, sender = ''): Promise<string | undefined> {
+    const [found] = await this.database.read<{ reason: string }>(
+      `select reason from suppressions where kind = ? and address = ? and sender in ('', ?) order by sender limit 1`,
+      [kind, address.toLowerCase(), sender],
+    );
+    return found?.reason;
+  }
+
   /** To be called after every committed change. */
   invalidate(): void {
     this.snapshot.invalidate();
@@ -117,7 +126,7 @@ export class RecipientsStore {
     return toDirectory(
       contacts.map(toContact),
       groups.map(({ id, name, members }) => ({ id, name, members })),
-      suppressions.map(({ kind, address, reason }) => ({ kind, address, reason })),
+      suppressions.map(({ kind, address, sender, reason }) => ({ kind, address, sender, reason })),
     );
   }
 }

@@ -21,7 +21,7 @@ export class SuppressionsStore {
   ) {}
 
   /** Up to `limit + 1` rows, newest first. `address` finds an address however it is written, when `kind` is given. */
-  list({ limit, cursor, kind, address }: ListSuppressions): Promise<SuppressionEntity[]> {
+  list({ limit, cursor, kind, address, sender }: ListSuppressions): Promise<SuppressionEntity[]> {
     const wanted =
       kind === undefined || address === undefined
         ? address
@@ -31,6 +31,7 @@ export class SuppressionsStore {
         ...(cursor === undefined ? {} : { id: LessThan(cursor) }),
         ...(kind === undefined ? {} : { kind }),
         ...(wanted === undefined ? {} : { address: wanted.toLowerCase() }),
+        ...(sender === undefined ? {} : { sender }),
       },
       order: { id: 'DESC' },
       take: limit + 1,
@@ -50,11 +51,14 @@ export class SuppressionsStore {
       kind: body.kind,
       // Lower case, as the directory compares: nobody means another mailbox by another case.
       address: address.toLowerCase(),
+      sender: body.sender ?? '',
+      source: 'operator',
       reason: body.reason,
       createdAt: this.clock.now(),
     };
     return this.write(async (tx) => {
-      if (await tx.existsBy(SuppressionEntity, { kind: row.kind, address: row.address })) throw suppressed();
+      const { kind, sender } = row;
+      if (await tx.existsBy(SuppressionEntity, { kind, address: row.address, sender })) throw suppressed();
       await tx.insert(SuppressionEntity, row);
       await this.audit.record(tx, actor, 'suppression.created', row.id, { kind: row.kind });
       return row;

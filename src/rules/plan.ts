@@ -6,7 +6,7 @@ import { absentPaths, isExpression, parseRecipientExpression, resolve } from './
 import type { Action, AttachmentFormat, RuleMatch, SpeechMatch } from './rule.js';
 
 /** What the planner needs of a channel. */
-export type PlanChannel = Pick<Channel, 'name' | 'kind' | 'parseRecipient' | 'permit'>;
+export type PlanChannel = Pick<Channel, 'name' | 'kind' | 'sender' | 'parseRecipient' | 'permit'>;
 
 /** One planned send: one recipient, one channel, one template. Becomes a delivery when it is stored. */
 export interface Notification {
@@ -162,7 +162,7 @@ function planRecipient({ address, contact }: Candidate, work: Work): void {
   const to = parsed.recipient?.address ?? address.replace(CONTROLS, ' ').slice(0, ADDRESS_MAX);
   if (work.reached.has(to.toLowerCase())) return;
   work.reached.add(to.toLowerCase());
-  const suppression = work.directory.suppression(work.channel.kind, to);
+  const suppression = work.directory.suppression(work.channel.kind, to, work.channel.sender);
   work.plan.notifications.push({
     ...common(work, to),
     recipient: personal(contact, parsed.recipient),

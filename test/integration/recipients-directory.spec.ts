@@ -220,6 +220,24 @@ describe.each(await databases())('the directory on %s', (kind) => {
     expect((await directory()).suppression('email', 'stop@example.com')).toBeUndefined();
   });
 
+  it('suppresses an address for one sender, beside every sender, and says who did', async () => {
+    const address = '+447911123499';
+    const body = { kind: 'sms', address, sender: '+1 (555) 123-4567', reason: 'asked' };
+    const made = await herald.api('POST', '/v1/suppressions', body);
+    expect(made.body).toMatchObject({ sender: '+15551234567', source: 'operator' });
+    expect((await herald.api('POST', '/v1/suppressions', body)).status).toBe(409);
+    expect((await directory()).suppression('sms', address, '+15551234567')).toBe('asked');
+    expect((await directory()).suppression('sms', address, '+15559999999')).toBeUndefined();
+    const everyone = await herald.api('POST', '/v1/suppressions', { kind: 'sms', address });
+    expect(everyone.status).toBe(201);
+    expect(everyone.body.sender).toBeUndefined();
+    const found = await herald.get('/v1/suppressions?sender=%2B15551234567');
+    expect(found.body.items).toHaveLength(1);
+    const mail = await herald.api('POST', '/v1/suppressions', { ...body, kind: 'email', address: 'a@example.com' });
+    expect([mail.status, mail.body.errors]).toEqual([400, [expect.objectContaining({ pointer: '/sender' })]]);
+    expect((await herald.api('POST', '/v1/suppressions', { ...body, sender: 'not a sender!' })).status).toBe(400);
+  });
+
   it('pages to the end: every contact once, newest first', async () => {
     const { items, pages } = await herald.all<{ id: string }>('/v1/contacts', 4);
     const ids = items.map(({ id }) => id);

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeliveryReport } from '../../src/channels/channel.js';
+import { CaptureChannel } from '../../src/channels/capture/capture.channel.service.js';
+import { ChannelsRegistry } from '../../src/channels/channels.registry.service.js';
 import { AuditStore } from '../../src/database/audit.store.js';
 import { Deaths } from '../../src/deliveries/deaths.service.js';
 import { DeliveriesStore, type Recorded } from '../../src/deliveries/deliveries.store.js';
@@ -8,6 +10,8 @@ import { AttemptEntity, DeliveryEntity } from '../../src/deliveries/delivery.ent
 import { ReportsStore } from '../../src/deliveries/reports.store.js';
 import { MessageTakenError, UnknownStore } from '../../src/deliveries/unknown.store.js';
 import { MINUTE } from '../../src/duration.js';
+import { OptOutsStore } from '../../src/recipients/opt-outs.store.js';
+import { RecipientsStore } from '../../src/recipients/recipients.store.js';
 import { databases } from '../support/app.js';
 import { uncapped } from '../support/caps.js';
 import { TestDatabase } from '../support/database.js';
@@ -35,8 +39,12 @@ describe.each(await databases())('reports on %s', (kind) => {
       }),
     );
     store = new DeliveriesStore(own.database, own.ids, own.clock, uncapped(own));
-    reports = new ReportsStore(own.database, own.clock, deaths);
-    unknowns = new UnknownStore(own.database, new AuditStore(own.ids, own.clock), own.clock);
+    const audit = new AuditStore(own.ids, own.clock);
+    const channels = new ChannelsRegistry([new CaptureChannel('sms', 'sms')]);
+    const recipients = new RecipientsStore(own.database, channels, own.ids, own.clock, audit);
+    const optOuts = new OptOutsStore(own.database, recipients, own.ids, own.clock, audit);
+    reports = new ReportsStore(own.database, own.clock, deaths, channels, optOuts);
+    unknowns = new UnknownStore(own.database, audit, own.clock);
   });
   afterAll(() => own.close());
   beforeEach(async () => {

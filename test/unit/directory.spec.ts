@@ -7,7 +7,10 @@ const directory = toDirectory(
     { id: '2', name: 'bob', phone: '+14155550100' },
   ],
   [{ id: '3', name: 'Team', members: ['BOB', 'nobody', 'ann'] }],
-  [{ kind: 'sms', address: '+14155550100', reason: 'STOP' }],
+  [
+    { kind: 'sms', address: '+14155550100', sender: '', reason: 'STOP' },
+    { kind: 'sms', address: '+14155550101', sender: '+15551234567', reason: 'STOP' },
+  ],
 );
 
 describe('the directory', () => {
@@ -21,6 +24,13 @@ describe('the directory', () => {
   it('knows suppressions by kind of channel', () => {
     expect(directory.suppression('sms', '+14155550100')).toBe('STOP');
     expect(directory.suppression('email', '+14155550100')).toBeUndefined();
+  });
+
+  it('knows suppressions for one sender, which leave the others free', () => {
+    expect(directory.suppression('sms', '+14155550101', '+15551234567')).toBe('STOP');
+    expect(directory.suppression('sms', '+14155550101', '+15559999999')).toBeUndefined();
+    expect(directory.suppression('sms', '+14155550101')).toBeUndefined();
+    expect(directory.suppression('sms', '+14155550100', '+15559999999')).toBe('STOP');
   });
 
   it('lists names as they were given', () => {

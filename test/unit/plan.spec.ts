@@ -25,7 +25,7 @@ const DIRECTORY = toDirectory(
     { id: 'g1', name: 'billing', members: ['ann', 'on-call', 'gone'] },
     { id: 'g2', name: 'empty', members: ['gone'] },
   ],
-  [{ kind: 'email', address: 'stopped@example.com', reason: 'asked to stop' }],
+  [{ kind: 'email', address: 'stopped@example.com', sender: '', reason: 'asked to stop' }],
 );
 
 // The rules of real channels are tested with them: here an address needs an @, or a plus and digits, and nothing else.
