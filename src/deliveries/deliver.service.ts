@@ -201,7 +201,9 @@ export class DeliverService {
     const failure = 'code' in outcome ? { code: outcome.code, error: outcome.message } : {};
     const end = { outcome: outcome.kind, ...failure };
     const isOptOut = 'vendorClass' in outcome && outcome.vendorClass === 'OPTED_OUT';
-    const also = isOptOut ? (tx: EntityManager) => this.optOuts.told(tx, delivery, channel, outcome.code) : undefined;
+    const also = isOptOut
+      ? (tx: EntityManager) => this.optOuts.told(tx, delivery, this.channels.get(delivery.channel), outcome.code)
+      : undefined;
     const write = (died: Died) => this.deliveries.record(delivery.id, owner, attempt, end, next, died, also);
     const expected = decision.state === 'dead' ? (next.reason ?? '') : undefined;
     const held = await persistently(() => this.deaths.write(delivery, write, expected), ended.signal);
