@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFixture } from '../../test/fixtures/deepgram/index.js';
@@ -39,6 +40,8 @@ export class Sender {
     fixture = 'diarized.json',
   ) {
     this.serial = offset;
+    // Each connection that waits listens.
+    setMaxListeners(0, this.over.signal);
     this.body = JSON.parse(readFixture(fixture).toString('utf8')) as { metadata: Record<string, unknown> };
   }
 

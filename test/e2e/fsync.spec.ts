@@ -70,7 +70,6 @@ describe('the answer to a callback', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  if (!traced) console.warn('Skipped: strace is missing or may not trace here (apt-get install -y strace).');
   (traced ? it : it.skip)(
     'is sent only after the callback was synced to the disk',
     async () => {

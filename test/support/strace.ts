@@ -1,8 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 
-/** Whether this machine has strace and lets it look at another process. */
+/** Whether this machine has strace and lets it look at another process; says so when not. With CI=true it throws instead. */
 export function canTrace(): boolean {
-  return spawnSync('strace', ['-f', '-e', 'trace=fsync', '-o', '/dev/null', 'true']).status === 0;
+  if (spawnSync('strace', ['-f', '-e', 'trace=fsync', '-o', '/dev/null', 'true']).status === 0) return true;
+  const reason = 'strace is missing or may not trace here (apt-get install -y strace)';
+  if (process.env.CI === 'true') throw new Error(`CI must not skip the tests that trace: ${reason}`);
+  console.warn(`Skipped: ${reason}.`);
+  return false;
 }
 
 /**
@@ -27,15 +31,10 @@ export async function attach(pid: number, options: readonly string[]): Promise<C
   });
 }
 
-/** A tracer whose process died in the middle of being attached may wait for it for ever. */
-const DETACH_MS = 5_000;
-
 /** Lets the process go on alone; resolves when the whole trace is written. */
 export async function detach(strace: ChildProcess): Promise<void> {
   if (strace.exitCode !== null || strace.signalCode !== null) return;
   const ended = new Promise((resolve) => strace.once('exit', resolve));
   strace.kill('SIGINT');
-  const timer = setTimeout(() => strace.kill('SIGKILL'), DETACH_MS);
   await ended;
-  clearTimeout(timer);
 }
