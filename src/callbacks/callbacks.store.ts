@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { EntityManager } from 'typeorm';
 import { Inject, Injectable } from '@nestjs/common';
 import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
@@ -7,9 +5,8 @@ import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { changed } from '../database/unit-of-work.service.js';
 import { CallbackEntity, type CallbackState } from './callback.entity.js';
-
-/** The raw bytes were compressed in a way that cannot be undone, or grow beyond the limit. */
-export class BodyUnreadableError extends Error {}
+import { decodeBody } from './content-encoding.service.js';
+import { LARGE_BYTES } from './large-body.js';
 
 export interface CallbackFilter {
   state?: CallbackState | undefined;
@@ -46,11 +43,19 @@ export class CallbacksStore {
       .getMany();
   }
 
-  /** Callbacks to settle, oldest first. `jobId` is empty where the job is found only when it is settled. */
-  pending(limit: number): Promise<{ id: string; jobId: string }[]> {
-    return this.database.read(
-      `select id, job_id as "jobId" from callbacks where state = 'pending' order by id limit ${String(limit)}`,
+  /**
+   * Callbacks to settle, oldest first, and of each job only its oldest: callbacks of one job are settled in their order.
+   * @param size what is read where all else runs, or what is read in a thread
+   */
+  async pending(size: 'small' | 'large', limit: number): Promise<string[]> {
+    const isLarge = `(bytes >= ${String(LARGE_BYTES)} or coalesce(content_encoding, 'identity') <> 'identity')`;
+    const found = await this.database.read<{ id: string }>(
+      `select id from callbacks where state = 'pending' and ${size === 'large' ? isLarge : `not ${isLarge}`}
+          and (job_id = '' or not exists (select 1 from callbacks earlier
+                where earlier.job_id = callbacks.job_id and earlier.state = 'pending' and earlier.id < callbacks.id))
+        order by id limit ${String(limit)}`,
     );
+    return found.map(({ id }) => id);
   }
 
   /** The bytes exactly as they came. */
@@ -67,30 +72,7 @@ export class CallbacksStore {
    * @throws BodyUnreadableError for an unknown or broken encoding, or more than `maxBytes`
    */
   async decodedBody(callback: CallbackEntity, maxBytes: number): Promise<Buffer> {
-    const raw = await this.rawBody(callback);
-    const encoding = (callback.contentEncoding ?? 'identity').trim().toLowerCase();
-    try {
-      switch (encoding) {
-        case '':
-        case 'identity':
-          return raw;
-        case 'gzip':
-        case 'x-gzip':
-          return await promisify(gunzip)(raw, { maxOutputLength: maxBytes });
-        case 'deflate':
-          return await promisify(inflate)(raw, { maxOutputLength: maxBytes });
-        case 'br':
-          return await promisify(brotliDecompress)(raw, { maxOutputLength: maxBytes });
-      }
-    } catch (error) {
-      throw new BodyUnreadableError(
-        `The body is not readable as ${encoding}, or grows over ${String(maxBytes)} bytes`,
-        {
-          cause: error,
-        },
-      );
-    }
-    throw new BodyUnreadableError('The content encoding is unknown; known are gzip, deflate and br');
+    return decodeBody(await this.rawBody(callback), callback.contentEncoding, maxBytes);
   }
 
   /** Locks a callback that is still to be settled; false when another has settled it. */

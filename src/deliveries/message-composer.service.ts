@@ -12,10 +12,10 @@ import type { AttachmentFormat } from '../rules/rule.js';
 import type { RenderData } from '../templates/render.js';
 import { RenderPool } from '../templates/render-pool.service.js';
 import { TemplatesStore } from '../templates/templates.store.js';
-import { toPlainText, toSrt, toVtt } from '../transcripts/captions.js';
 import { toFacts, type DeliveryFacts, type Facts } from '../transcripts/facts.js';
 import { LINK_SECRET, makeLinkToken } from '../transcripts/link.js';
 import type { Transcript } from '../transcripts/transcript.js';
+import { TranscriptFiles } from '../transcripts/transcript-files.service.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import type { StoredMessage } from './delivery.js';
@@ -35,6 +35,7 @@ export class MessageComposer {
     @Inject(LINK_SECRET) private readonly linkSecret: string,
     private readonly jobs: JobsStore,
     private readonly transcripts: TranscriptsStore,
+    private readonly files: TranscriptFiles,
     private readonly templates: TemplatesStore,
     private readonly deliveries: DeliveriesStore,
     private readonly renderer: RenderPool,
@@ -49,7 +50,7 @@ export class MessageComposer {
     }
     const recipient = { ...delivery.recipientData, ...channel.parseRecipient(delivery.recipient) };
     const transcript = await this.transcripts.find(delivery.jobId);
-    const attachments = this.attachments(delivery, transcript);
+    const attachments = await this.attachments(delivery, transcript);
     if (delivery.message) {
       const message = restore(delivery.message, recipient, attachments);
       return { message, stored: delivery.message, templateVersion: delivery.templateVersion };
@@ -112,23 +113,29 @@ export class MessageComposer {
     return dead ? deliveryFacts(dead, dead.reason ?? '') : undefined;
   }
 
-  private attachments(delivery: DeliveryEntity, transcript: Transcript | undefined): Attachment[] {
-    if (!transcript) return [];
-    return delivery.attach.map((format) => ({ filename: `transcript.${format}`, ...FORMATS[format](transcript) }));
+  private async attachments(delivery: DeliveryEntity, transcript: Transcript | undefined): Promise<Attachment[]> {
+    const attachments: Attachment[] = [];
+    for (const format of transcript ? delivery.attach : []) {
+      const content = transcript && (await this.files.text({ jobId: delivery.jobId, transcript }, format));
+      attachments.push(content === undefined ? tooLarge(format) : { filename: `transcript.${format}`, ...content });
+    }
+    return attachments;
   }
+}
+
+/** In the place of a file that no mail server takes; the message itself goes out. */
+function tooLarge(format: AttachmentFormat): Attachment {
+  return {
+    filename: `transcript.${format}.txt`,
+    contentType: 'text/plain; charset=utf-8',
+    content: 'The transcript is too large to be attached. It can be read under the link in the message.\n',
+  };
 }
 
 /** What rules and templates see of a delivery that died. */
 export function deliveryFacts(delivery: DeliveryEntity, reason: string): DeliveryFacts {
   return { id: delivery.id, channel: delivery.channel, ruleName: delivery.ruleName, reason };
 }
-
-const FORMATS: Record<AttachmentFormat, (transcript: Transcript) => Pick<Attachment, 'contentType' | 'content'>> = {
-  txt: (transcript) => ({ contentType: 'text/plain; charset=utf-8', content: toPlainText(transcript) }),
-  srt: (transcript) => ({ contentType: 'application/x-subrip; charset=utf-8', content: toSrt(transcript) }),
-  vtt: (transcript) => ({ contentType: 'text/vtt; charset=utf-8', content: toVtt(transcript) }),
-  json: (transcript) => ({ contentType: 'application/json', content: JSON.stringify(transcript, null, 2) }),
-};
 
 function store(message: Message): StoredMessage {
   if (message.kind === 'sms') {

@@ -20,6 +20,14 @@ export interface SubmitRequest {
   jobId: string;
 }
 
+/** Where a thread finds `parseCallback`. */
+export interface ParserModule {
+  /** Of a JavaScript module. */
+  url: string;
+  /** Name under which the module exports the function. */
+  name: string;
+}
+
 /** What a callback body holds. `unreadable` and `streaming` are quarantined. */
 export type CallbackResult =
   | { kind: 'transcript'; transcript: Transcript; requestId: string; callbackSecret?: string }
@@ -31,7 +39,8 @@ export type CallbackResult =
  *
  * - `submit` resolves when the vendor has taken the job. It rejects with ProviderRejectedError (the job fails) or
  *   ProviderUnavailableError (tried again), never with anything else, and no message holds a secret or the callback URL.
- * - `parseCallback` never throws, whatever the bytes.
+ * - `parseCallback` never throws, whatever the bytes. With `parser`, large bodies are read in a thread that loads the function from its
+ *   module: it must need nothing but the bytes. Without, they are read where all else runs.
  */
 export interface TranscriptionProvider {
   readonly name: string;
@@ -39,4 +48,5 @@ export interface TranscriptionProvider {
   readonly configured: boolean;
   submit(request: SubmitRequest, signal: AbortSignal): Promise<{ requestId: string }>;
   parseCallback(bytes: Uint8Array): CallbackResult;
+  readonly parser?: ParserModule;
 }

@@ -24,17 +24,32 @@ export function compileRule(rule: Rule): CompiledRule {
   }
 }
 
+/** What the rules made of one job, both in the order of the rules. */
+export interface Evaluated {
+  /** One for each enabled rule. */
+  evaluations: Evaluation[];
+  matches: RuleMatch[];
+}
+
 /**
  * Evaluates the enabled rules in their order: `order`, then name. A rule that fails counts as not matched and stops no other.
  * @param rules of the trigger that fired, in any order; disabled ones are left out
  * @param speech absent when there is no transcript
- * @returns one evaluation for each enabled rule, and the rules that matched, both in order
  */
-export function evaluateRules(
+export function evaluateRules(rules: readonly CompiledRule[], facts: Facts, speech: Speech | undefined): Evaluated {
+  const steps = evaluateStepwise(rules, facts, speech);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** {@link evaluateRules}, to be put down after each rule. */
+export function* evaluateStepwise(
   rules: readonly CompiledRule[],
   facts: Facts,
   speech: Speech | undefined,
-): { evaluations: Evaluation[]; matches: RuleMatch[] } {
+): Generator<void, Evaluated> {
   const subject = toSubject(facts, speech);
   const evaluations: Evaluation[] = [];
   const matches: RuleMatch[] = [];
@@ -44,9 +59,11 @@ export function evaluateRules(
     const evaluation =
       stoppedBy === undefined ? evaluate(compiled, subject) : { ...unmatched(rule), skippedBy: stoppedBy };
     evaluations.push(evaluation);
-    if (!evaluation.matched) continue;
-    matches.push({ rule, evaluation });
-    if (rule.stop) stoppedBy = rule.name;
+    if (evaluation.matched) {
+      matches.push({ rule, evaluation });
+      if (rule.stop) stoppedBy = rule.name;
+    }
+    yield;
   }
   return { evaluations, matches };
 }

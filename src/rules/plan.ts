@@ -84,15 +84,25 @@ const CONTROLS = /[\u0000-\u001f\u007f\u2028\u2029]+/g;
  * an address that is none becomes a dead notification, and a recipient that leads nowhere is skipped with its reason.
  * @param now epoch milliseconds, when the notifications are due
  */
-export function planNotifications(
+export function planNotifications(...args: Parameters<typeof planStepwise>): Plan {
+  const steps = planStepwise(...args);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** {@link planNotifications}, to be put down after each rule. */
+export function* planStepwise(
   matches: readonly RuleMatch[],
   facts: Facts,
   directory: Directory,
   channels: readonly PlanChannel[],
   now: number,
-): Plan {
+): Generator<void, Plan> {
   const plan: Plan = { notifications: [], skipped: [] };
   for (const match of matches) {
+    yield;
     match.rule.actions.forEach((action, index) => {
       const channel = channels.find(({ name }) => name === action.channel);
       if (channel) {

@@ -7,11 +7,14 @@ import { RecipientsStore } from '../recipients/recipients.store.js';
 import { kindsOf } from '../templates/template.js';
 import { TemplatesStore } from '../templates/templates.store.js';
 import { toSpeech } from '../transcripts/speech.js';
-import type { Trigger } from '../transcripts/facts.js';
+import type { Facts, Trigger } from '../transcripts/facts.js';
+import type { Transcript } from '../transcripts/transcript.js';
+import { TranscriptsStore } from '../transcripts/transcripts.store.js';
 import { compileRule, evaluateRules } from './evaluate.js';
 import { planNotifications, type Notification } from './plan.js';
 import { parseRule, type RuleContext } from './rule.schema.js';
-import type { ConditionOutcome, RuleDefinition, SpeechMatch } from './rule.js';
+import { ReadingThread } from './reading-thread.service.js';
+import type { ConditionOutcome, Evaluation, Rule, RuleDefinition, SpeechMatch } from './rule.js';
 
 /** What a rule would have done on a stored job; nothing is stored and nothing sent. */
 export interface Trial {
@@ -31,6 +34,8 @@ export class RuleCheck {
     private readonly templates: TemplatesStore,
     private readonly recipients: RecipientsStore,
     private readonly storedFacts: StoredFactsReader,
+    private readonly transcripts: TranscriptsStore,
+    private readonly reading: ReadingThread,
     private readonly clock: Clock,
   ) {}
 
@@ -45,8 +50,8 @@ export class RuleCheck {
     const now = this.clock.now();
     // Tried also while it is switched off: that is when rules are written.
     const rule = { ...definition, enabled: true, id: 'trial', version: 0, createdAt: now, updatedAt: now };
-    const { evaluations, matches } = evaluateRules([compileRule(rule)], facts, transcript && toSpeech(transcript));
-    const [evaluation] = evaluations;
+    const [evaluation] = await this.evaluate(rule, jobId, facts, transcript);
+    const matches = evaluation?.matched === true ? [{ rule, evaluation }] : [];
     const directory = await this.recipients.directory();
     const { notifications, skipped } = planNotifications(matches, facts, directory, this.channels.all(), now);
     return {
@@ -63,6 +68,18 @@ export class RuleCheck {
       })),
       skipped: skipped.map(({ action, to, reason }) => ({ action, to, reason })),
     };
+  }
+
+  /** The whole of a very large transcript is looked at in the reading thread. */
+  private async evaluate(
+    rule: Rule,
+    jobId: string,
+    facts: Facts,
+    transcript: Transcript | undefined,
+  ): Promise<Evaluation[]> {
+    const packed = transcript?.whole && (await this.transcripts.findJson(jobId))?.packed;
+    if (packed) return (await this.reading.evaluate({ packed, job: facts.job, rule })).evaluations;
+    return evaluateRules([compileRule(rule)], facts, transcript && toSpeech(transcript)).evaluations;
   }
 
   private async context(): Promise<RuleContext> {

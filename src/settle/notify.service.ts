@@ -7,10 +7,12 @@ import { NEVER } from '../deliveries/delivery.js';
 import { RestoredStore } from '../deliveries/restored.store.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import { EvaluationsStore } from '../rules/evaluations.store.js';
-import { evaluateRules } from '../rules/evaluate.js';
-import { planNotifications, type Notification, type Plan } from '../rules/plan.js';
-import type { Evaluation } from '../rules/rule.js';
+import { evaluateStepwise, type CompiledRule } from '../rules/evaluate.js';
+import { planStepwise, type Notification, type Plan } from '../rules/plan.js';
+import type { Judged } from '../rules/reading.js';
+import type { Evaluation, RuleMatch } from '../rules/rule.js';
 import { RulesStore } from '../rules/rules.store.js';
+import { inSlices } from '../slices.service.js';
 import type { Facts, Trigger } from '../transcripts/facts.js';
 import { toSpeech } from '../transcripts/speech.js';
 import type { Transcript } from '../transcripts/transcript.js';
@@ -35,11 +37,36 @@ export class NotifyService {
     private readonly clock: Clock,
   ) {}
 
+  /** Evaluates the rules here, in slices. */
   async decide(trigger: Trigger, facts: Facts, transcript?: Transcript): Promise<Decision> {
     const compiled = await this.rules.compiled(trigger);
+    const speech = transcript && toSpeech(transcript);
+    const { evaluations, matches } = await inSlices(evaluateStepwise(compiled, facts, speech));
+    return this.plan(trigger, facts, evaluations, matches);
+  }
+
+  /** For evaluations that were made elsewhere, on these rules. */
+  async decideJudged(
+    trigger: Trigger,
+    { facts, evaluations }: Judged,
+    rules: readonly CompiledRule[],
+  ): Promise<Decision> {
+    const byId = new Map(rules.map(({ rule }) => [rule.id, rule]));
+    const matches = evaluations.flatMap((evaluation) => {
+      const rule = evaluation.matched ? byId.get(evaluation.ruleId) : undefined;
+      return rule ? [{ rule, evaluation }] : [];
+    });
+    return this.plan(trigger, facts, evaluations, matches);
+  }
+
+  private async plan(
+    trigger: Trigger,
+    facts: Facts,
+    evaluations: Evaluation[],
+    matches: RuleMatch[],
+  ): Promise<Decision> {
     const directory = await this.recipients.directory();
-    const { evaluations, matches } = evaluateRules(compiled, facts, transcript && toSpeech(transcript));
-    const plan = planNotifications(matches, facts, directory, this.channels.all(), this.clock.now());
+    const plan = await inSlices(planStepwise(matches, facts, directory, this.channels.all(), this.clock.now()));
     return { trigger, evaluations, plan };
   }
 

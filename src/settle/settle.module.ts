@@ -6,6 +6,7 @@ import { RecipientsModule } from '../recipients/recipients.module.js';
 import { RulesModule } from '../rules/rules.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
 import { JobOutcomes } from './job-outcomes.service.js';
+import { CallbackReader } from './callback-reader.service.js';
 import { NotifyService } from './notify.service.js';
 import { SettleLoop } from './settle-loop.service.js';
 import { SettleService } from './settle.service.js';
@@ -13,6 +14,6 @@ import { SettleService } from './settle.service.js';
 /** From a stored callback to stored deliveries. */
 @Module({
   imports: [CallbacksModule, DeliveriesModule, JobsModule, RecipientsModule, RulesModule, TranscriptsModule],
-  providers: [NotifyService, SettleService, SettleLoop, JobOutcomes],
+  providers: [CallbackReader, NotifyService, SettleService, SettleLoop, JobOutcomes],
 })
 export class SettleModule {}

@@ -2,9 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
 import type { CallbackEntity } from '../callbacks/callback.entity.js';
-import { BodyUnreadableError, CallbacksStore } from '../callbacks/callbacks.store.js';
-import type { Settings } from '../config/env.js';
-import { SETTINGS } from '../config/settings.js';
+import { CallbacksStore } from '../callbacks/callbacks.store.js';
 import { Database } from '../database/database.service.js';
 import { isDuplicateKey } from '../database/duplicate-key.js';
 import { EventBus } from '../event-bus.service.js';
@@ -13,9 +11,9 @@ import type { JobEntity } from '../jobs/job.entity.js';
 import { JobsStore } from '../jobs/jobs.store.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
-import { PROVIDER, type CallbackResult, type TranscriptionProvider } from '../providers/provider.js';
-import { toFacts, type Facts } from '../transcripts/facts.js';
+import { toFacts, type JobFacts } from '../transcripts/facts.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
+import { CallbackReader, type Reading } from './callback-reader.service.js';
 import { NotifyService, type Decision } from './notify.service.js';
 import { settlementOf, type JobStanding, type Settlement } from './settlement.js';
 
@@ -28,7 +26,7 @@ interface Standing {
 /** A settle made ready outside of the transaction: everything that takes time. */
 interface Prepared {
   callback: CallbackEntity;
-  result: CallbackResult;
+  result: Reading;
   settlement: Settlement;
   /** Id of the job, made here when it has to be adopted. */
   jobId: string;
@@ -58,13 +56,12 @@ export interface Settled {
 @Injectable()
 export class SettleService {
   constructor(
-    @Inject(SETTINGS) private readonly settings: Settings,
-    @Inject(PROVIDER) private readonly provider: TranscriptionProvider,
     @Inject(BLOBS) private readonly blobs: BlobStore,
     private readonly database: Database,
     private readonly callbacks: CallbacksStore,
     private readonly jobs: JobsStore,
     private readonly transcripts: TranscriptsStore,
+    private readonly reader: CallbackReader,
     private readonly notify: NotifyService,
     private readonly ids: Ids,
     private readonly metrics: Metrics,
@@ -94,29 +91,20 @@ export class SettleService {
   }
 
   private async prepare(callback: CallbackEntity): Promise<Prepared> {
-    const result = await this.parse(callback);
+    const newId = callback.jobId === '' ? this.ids.next() : callback.jobId;
+    const result = await this.reader.read(callback, async () => {
+      const known = callback.jobId === '' ? undefined : await this.jobs.find(callback.jobId);
+      return { facts: known ? this.jobs.facts(known) : adoptedFacts(newId, {}), adopt: known === undefined };
+    });
     const { job, standing } = await this.standingOf(this.database.reads, callback, result);
     const settlement = settlementOf(result, standing, callback.replay);
-    const adoptedId = callback.jobId === '' ? this.ids.next() : callback.jobId;
-    const jobId = job?.id ?? adoptedId;
-    const decision = await this.decide(settlement, result, job, jobId);
+    const jobId = job?.id ?? newId;
+    const facts = job ? this.jobs.facts(job) : adoptedFacts(jobId, tagsOf(result));
+    const decision = await this.decide(settlement, result, facts);
     return { callback, result, settlement, jobId, decision, audioBlob: job?.audioBlob ?? null };
   }
 
-  private async parse(callback: CallbackEntity): Promise<CallbackResult> {
-    try {
-      return this.provider.parseCallback(await this.callbacks.decodedBody(callback, this.settings.maxCallbackBytes));
-    } catch (error) {
-      if (error instanceof BodyUnreadableError) return { kind: 'unreadable', reason: error.message };
-      throw error;
-    }
-  }
-
-  private async standingOf(
-    manager: EntityManager,
-    callback: CallbackEntity,
-    result: CallbackResult,
-  ): Promise<Standing> {
+  private async standingOf(manager: EntityManager, callback: CallbackEntity, result: Reading): Promise<Standing> {
     const requestId = 'requestId' in result ? result.requestId : undefined;
     let job: JobEntity | undefined;
     if (callback.jobId !== '') job = await this.jobs.findForCallback(manager, callback.jobId);
@@ -129,27 +117,11 @@ export class SettleService {
     return { job, standing: { kind: 'known', state: job.state, hasTranscript, superseded } };
   }
 
-  private async decide(
-    settlement: Settlement,
-    result: CallbackResult,
-    job: JobEntity | undefined,
-    jobId: string,
-  ): Promise<Decision | undefined> {
-    if (settlement.kind === 'complete' && result.kind === 'transcript') {
-      const { transcript } = result;
-      return this.notify.decide('transcript.completed', this.facts(job, jobId, result), transcript);
-    }
-    if (settlement.kind === 'fail') return this.notify.decide('transcript.failed', this.facts(job, jobId, result));
+  private async decide(settlement: Settlement, result: Reading, job: JobFacts): Promise<Decision | undefined> {
+    if (settlement.kind === 'complete' && result.kind === 'transcript') return result.decide(job);
+    if (settlement.kind === 'fail' && result.kind === 'failure')
+      return this.notify.decide('transcript.failed', toFacts(job, { failure: result.failure }));
     return undefined;
-  }
-
-  private facts(job: JobEntity | undefined, jobId: string, result: CallbackResult): Facts {
-    const facts = job
-      ? this.jobs.facts(job)
-      : { id: jobId, origin: 'external' as const, tags: tagsOf(result), options: {}, createdAt: 0 };
-    if (result.kind === 'transcript') return toFacts(facts, { transcript: result.transcript });
-    if (result.kind === 'failure') return toFacts(facts, { failure: result.failure });
-    return toFacts(facts);
   }
 
   private write(prepared: Prepared): Promise<Settled | undefined> {
@@ -173,7 +145,7 @@ export class SettleService {
       case 'complete':
         if (result.kind !== 'transcript') return;
         if (settlement.adopt) await this.adopt(tx, jobId, result);
-        await this.transcripts.insert(tx, { jobId, callbackId: callback.id, transcript: result.transcript });
+        await this.transcripts.insert(tx, { jobId, callbackId: callback.id, stored: result.stored });
         await this.jobs.complete(tx, jobId, result.requestId);
         await this.callbacks.settle(tx, callback.id, { state: 'settled', jobId });
         return;
@@ -194,7 +166,7 @@ export class SettleService {
     }
   }
 
-  private async adopt(tx: EntityManager, jobId: string, result: CallbackResult): Promise<void> {
+  private async adopt(tx: EntityManager, jobId: string, result: Reading): Promise<void> {
     const requestId = 'requestId' in result ? result.requestId : undefined;
     await this.jobs.adopt(tx, { id: jobId, requestId, tags: tagsOf(result), options: {} });
   }
@@ -223,11 +195,13 @@ export class SettleService {
   }
 }
 
-/** Without what PostgreSQL takes into no text: one such tag would break each filter by tag. */
-function tagsOf(result: CallbackResult): Record<string, string> {
-  const clean = (text: string): string => text.replace(/[\0\p{Cs}]/gu, '');
-  const extra = result.kind === 'transcript' ? result.transcript.extra : {};
-  return Object.fromEntries(Object.entries(extra).map(([name, value]) => [clean(name), clean(value)]));
+function tagsOf(result: Reading): Record<string, string> {
+  return result.kind === 'transcript' ? result.tags : {};
+}
+
+/** A job that is made from its callback. */
+function adoptedFacts(id: string, tags: Record<string, string>): JobFacts {
+  return { id, origin: 'external', tags, options: {}, createdAt: 0 };
 }
 
 function sameSettlement(a: Settlement, b: Settlement): boolean {

@@ -1,5 +1,7 @@
 import type { JobState } from '../jobs/job.js';
-import type { CallbackResult } from '../providers/provider.js';
+
+/** What a callback turned out to hold. */
+type Held = { kind: 'transcript' } | { kind: 'failure' } | { kind: 'unreadable'; reason: string };
 
 /** What is known of the job that a callback belongs to, at the moment of settling. */
 export type JobStanding =
@@ -28,7 +30,7 @@ export type Settlement =
  * a failure that came before it (an ambiguous submit can give both); a failure changes nothing that is settled,
  * nor anything of a job that was submitted again: the later submission decides.
  */
-export function settlementOf(result: CallbackResult, job: JobStanding, replay: boolean): Settlement {
+export function settlementOf(result: Held, job: JobStanding, replay: boolean): Settlement {
   if (job.kind === 'deleted') return { kind: 'erase' };
   if (result.kind === 'unreadable') return { kind: 'quarantine', reason: result.reason };
   const adopt = job.kind === 'unknown';

@@ -74,13 +74,13 @@ export function toFacts(job: JobFacts, outcome: { transcript?: Transcript; failu
 }
 
 function transcriptFacts(transcript: Transcript): TranscriptFacts {
-  const talk = spokenSeconds(transcript);
+  const talk = transcript.whole?.talk ?? spokenSeconds(transcript);
   return {
     text: transcript.text,
     duration: transcript.duration,
     confidence: transcript.confidence,
     channels: transcript.channels,
-    words: transcript.words.length,
+    words: transcript.whole?.words ?? transcript.words.length,
     speakers: transcript.speakers,
     utterances: transcript.utterances,
     topics: unique(transcript.topics.map((segment) => segment.label)),
@@ -96,7 +96,7 @@ function transcriptFacts(transcript: Transcript): TranscriptFacts {
 }
 
 /** Seconds covered by at least one utterance: people who talk at once are counted once. */
-function spokenSeconds({ utterances }: Transcript): number {
+export function spokenSeconds({ utterances }: Pick<Transcript, 'utterances'>): number {
   let covered = 0;
   let until = 0;
   for (const { start, end } of utterances) {

@@ -3,7 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Public } from '../http/api-key.guard.js';
 import { LINK_SECRET, readLinkToken } from './link.js';
-import { transcriptPage } from './transcript-page.js';
+import { TranscriptFiles } from './transcript-files.service.js';
 import { linkToken } from './transcripts.schema.js';
 import { TranscriptsStore } from './transcripts.store.js';
 
@@ -27,6 +27,7 @@ leads here, ask whoever sent it to you.</p></body></html>
 export class TranscriptPageController {
   constructor(
     private readonly transcripts: TranscriptsStore,
+    private readonly files: TranscriptFiles,
     @Inject(LINK_SECRET) private readonly secret: string,
   ) {}
 
@@ -44,6 +45,8 @@ export class TranscriptPageController {
       await reply.code(404).send(GONE);
       return;
     }
-    await reply.send(transcriptPage(stored.transcript, { title: 'Transcript', createdAt: stored.createdAt }));
+    await reply.send(
+      await this.files.make(stored, { format: 'page', title: 'Transcript', createdAt: stored.createdAt }),
+    );
   }
 }

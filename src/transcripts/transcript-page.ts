@@ -69,7 +69,7 @@ export function transcriptPage(transcript: Transcript, { title, createdAt }: Tra
 function metaLine(transcript: Transcript, created: Date): string {
   const iso = Number.isNaN(created.getTime()) ? '' : created.toISOString();
   const shown = `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
-  const facts = [clockTime(transcript.duration), `${String(transcript.words.length)} words`];
+  const facts = [clockTime(transcript.duration), `${String(transcript.whole?.words ?? transcript.words.length)} words`];
   if (transcript.language !== undefined) facts.push(escapeHtml(transcript.language));
   return [...(iso === '' ? [] : [`<time datetime="${iso}">${shown}</time>`]), ...facts].join(' · ');
 }

@@ -99,6 +99,11 @@ export interface Transcript {
   /** Provider's time stamp, ISO 8601. */
   created?: string;
   warnings: string[];
+  /**
+   * Only in the short form in which a very large transcript is looked at: `words` is then empty, `utterances`, `text` and what the
+   * provider found in it are the beginning. What the whole comes to.
+   */
+  whole?: { words: number; talk: number };
 }
 
 /** What a provider says of a job that it could not do. */

@@ -7,10 +7,10 @@ import { RequireScope } from '../http/api-key.guard.js';
 import { pageOf } from '../http/openapi.js';
 import type { Page } from '../http/page.js';
 import { isoTime } from '../iso-time.js';
-import { toPlainText, toSrt, toVtt } from './captions.js';
 import { RAW_BODIES, type RawBodies } from './raw-bodies.js';
 import { snippetOf } from './snippet.js';
-import type { Transcript } from './transcript.js';
+import { CONTENT_TYPES } from './transcript-file.js';
+import { TranscriptFiles } from './transcript-files.service.js';
 import {
   jobIdParam,
   listTranscripts,
@@ -19,20 +19,8 @@ import {
   type ListTranscripts,
   type ShownTranscriptItem,
   type TranscriptFile,
-  type TranscriptFormat,
 } from './transcripts.schema.js';
 import { TranscriptsStore, type StoredTranscript, type TranscriptRow } from './transcripts.store.js';
-
-type ShownTranscript = { jobId: string; callbackId: string; createdAt: string } & Transcript;
-
-const FILES: Record<
-  Exclude<TranscriptFormat, 'json'>,
-  { contentType: string; make: (transcript: Transcript) => string }
-> = {
-  txt: { contentType: 'text/plain; charset=utf-8', make: toPlainText },
-  srt: { contentType: 'application/x-subrip; charset=utf-8', make: toSrt },
-  vtt: { contentType: 'text/vtt; charset=utf-8', make: toVtt },
-};
 
 /** Encodings that an answer may repeat: a client undoes them and has the provider's JSON. */
 const ENCODINGS = ['gzip', 'deflate', 'br'];
@@ -43,6 +31,7 @@ const ENCODINGS = ['gzip', 'deflate', 'br'];
 export class TranscriptsController {
   constructor(
     private readonly transcripts: TranscriptsStore,
+    private readonly files: TranscriptFiles,
     @Inject(RAW_BODIES) private readonly rawBodies: RawBodies,
   ) {}
 
@@ -66,13 +55,15 @@ export class TranscriptsController {
   @ApiProduces('application/json', 'text/plain', 'application/x-subrip', 'text/vtt')
   async get(
     @Param('file', { schema: transcriptFile }) { jobId, format }: TranscriptFile,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ShownTranscript | string> {
-    const stored = await this.find(jobId);
-    if (format === 'json') return showTranscript(stored);
-    const { contentType, make } = FILES[format];
-    void reply.type(contentType).header('content-disposition', `attachment; filename="${jobId}.${format}"`);
-    return make(stored.transcript);
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    void reply.type(CONTENT_TYPES[format]);
+    if (format === 'json') {
+      await reply.send((await this.files.json(jobId)) ?? (await this.missing(jobId)));
+      return;
+    }
+    const file = await this.files.make(await this.find(jobId), { format });
+    await reply.header('content-disposition', `attachment; filename="${jobId}.${format}"`).send(file);
   }
 
   /** The body of the callback as the provider sent it, byte for byte. Not for a browser to show: it is a stranger's text. */
@@ -92,8 +83,10 @@ export class TranscriptsController {
   }
 
   private async find(jobId: string): Promise<StoredTranscript> {
-    const stored = await this.transcripts.findStored(jobId);
-    if (stored) return stored;
+    return (await this.transcripts.findStored(jobId)) ?? this.missing(jobId);
+  }
+
+  private async missing(jobId: string): Promise<never> {
     const droppedAt = await this.transcripts.droppedAt(jobId);
     if (droppedAt !== undefined)
       throw new GoneError(
@@ -101,10 +94,6 @@ export class TranscriptsController {
       );
     throw new NotFoundError('There is no transcript of this job: it is not completed, or it was erased');
   }
-}
-
-function showTranscript({ jobId, callbackId, createdAt, transcript }: StoredTranscript): ShownTranscript {
-  return { jobId, callbackId, createdAt: new Date(createdAt).toISOString(), ...transcript };
 }
 
 function showItem(

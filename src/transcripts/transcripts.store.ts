@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
-import { indexedWords, searchWords } from '../database/dialect.js';
+import { searchWords } from '../database/dialect.js';
 import { UnprocessableError } from '../errors.js';
-import { wellFormed } from './preview.js';
+import type { StoredForm } from './stored-form.js';
 import { TranscriptEntity } from './transcript.entity.js';
 import type { Transcript } from './transcript.js';
 import type { ListTranscripts } from './transcripts.schema.js';
@@ -18,6 +18,14 @@ export interface StoredTranscript {
   transcript: Transcript;
 }
 
+export interface StoredJson {
+  callbackId: string;
+  /** Epoch milliseconds. */
+  createdAt: number;
+  data: string | null;
+  packed: Buffer | null;
+}
+
 /** A transcript in a list: without its words. */
 export interface TranscriptRow {
   jobId: string;
@@ -25,6 +33,7 @@ export interface TranscriptRow {
   language: string | null;
   /** Seconds. */
   duration: number;
+  /** The beginning; a snippet is cut from it. */
   text: string;
   /** Epoch milliseconds. */
   createdAt: number;
@@ -43,34 +52,51 @@ export class TranscriptsStore {
   /** Stores the transcript of a job, in the place of an earlier one (a replay), and keeps the full-text index equal to it. */
   async insert(
     tx: EntityManager,
-    { jobId, callbackId, transcript }: { jobId: string; callbackId: string; transcript: Transcript },
+    { jobId, callbackId, stored }: { jobId: string; callbackId: string; stored: StoredForm },
   ): Promise<void> {
     const { dialect } = this.database;
     await this.erase(tx, jobId);
-    const text = storable(transcript.text);
-    await tx.insert(TranscriptEntity, {
-      jobId,
-      callbackId,
-      requestId: storable(transcript.requestId),
-      language: transcript.language === undefined ? null : storable(transcript.language),
-      duration: transcript.duration,
-      text,
-      data: transcript,
-      createdAt: this.clock.now(),
-    });
-    for (const [statement, parameters] of dialect.indexTranscript(jobId, indexedWords(text)))
+    await tx.query(
+      dialect.bind(
+        `insert into transcripts (job_id, callback_id, request_id, language, duration, text, data, packed, created_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ),
+      [
+        jobId,
+        callbackId,
+        stored.requestId,
+        stored.language,
+        stored.duration,
+        stored.text,
+        stored.data,
+        stored.packed === undefined ? null : bufferOf(stored.packed),
+        this.clock.now(),
+      ],
+    );
+    for (const [statement, parameters] of dialect.indexTranscript(jobId, stored.indexed))
       await tx.query(dialect.bind(statement), parameters);
   }
 
+  /** The short form of a very large one; see `whole`. */
   async find(jobId: string): Promise<Transcript | undefined> {
     return (await this.findStored(jobId))?.transcript;
   }
 
-  /** With what is known of its storing. */
+  /** With what is known of its storing. The short form of a very large one. */
   async findStored(jobId: string): Promise<StoredTranscript | undefined> {
     const row = await this.database.reads.findOneBy(TranscriptEntity, { jobId });
     if (!row || row.callbackId === '') return undefined;
     return { jobId, callbackId: row.callbackId, createdAt: row.createdAt, transcript: row.data };
+  }
+
+  /** JSON of the transcript as it is stored: as text, or packed (gzip). */
+  async findJson(jobId: string): Promise<StoredJson | undefined> {
+    const [row] = await this.database.read<StoredJson>(
+      `select callback_id as "callbackId", created_at as "createdAt", packed,
+              case when packed is null then data end as data from transcripts where job_id = ? and callback_id <> ''`,
+      [jobId],
+    );
+    return row;
   }
 
   /** When the words of a job were dropped by age. */
@@ -117,7 +143,7 @@ export class TranscriptsStore {
     }
     const where = `where ${conditions.map(([sql]) => sql).join(' and ')}`;
     return this.database.read<TranscriptRow>(
-      `select job_id as "jobId", request_id as "requestId", language, duration, text, created_at as "createdAt"
+      `select job_id as "jobId", request_id as "requestId", language, duration, substr(text, 1, 200000) as text, created_at as "createdAt"
          from transcripts ${where} order by job_id desc limit ?`,
       [...conditions.flatMap(([, ...parameters]) => parameters), query.limit + 1],
     );
@@ -135,7 +161,6 @@ function searchable(q: string): string {
   return words.slice(0, MAX_WORDS).join(' ');
 }
 
-/** A provider may send anything as text; a text column of PostgreSQL takes no NUL, UTF-8 no half of a surrogate pair. */
-function storable(text: string): string {
-  return wellFormed(text).replaceAll('\0', ' ');
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { makeLinkToken } from '../../src/transcripts/link.js';
+import { toStored } from '../../src/transcripts/pack.service.js';
 import { TranscriptsStore } from '../../src/transcripts/transcripts.store.js';
 import { databases, HOOK_PASSWORD, SECRET, TestApp } from '../support/app.js';
 import { callTranscript } from '../support/transcript.js';
@@ -194,7 +195,7 @@ describe.each(await databases())('transcripts on %s', (kind) => {
   it('replaces a transcript that is settled again, in the index too', async () => {
     const jobId = await herald.storeTranscript(callTranscript('firstly aardvark'));
     await herald.database.uow.run((tx) =>
-      store().insert(tx, { jobId, callbackId: 'again', transcript: callTranscript('secondly badger') }),
+      store().insert(tx, { jobId, callbackId: 'again', stored: toStored(callTranscript('secondly badger')) }),
     );
     expect(await found('q=aardvark')).toEqual([]);
     expect(await found('q=badger')).toEqual([jobId]);

@@ -20,6 +20,7 @@ import { Log } from '../../src/log.service.js';
 import { DeepgramProvider } from '../../src/providers/deepgram/deepgram.provider.js';
 import { parsePresets } from '../../src/providers/deepgram/presets.js';
 import type { Transcript } from '../../src/transcripts/transcript.js';
+import { toStored } from '../../src/transcripts/pack.service.js';
 import { TranscriptsStore } from '../../src/transcripts/transcripts.store.js';
 import { freshDatabase, postgresUnavailable } from './postgres.js';
 
@@ -178,7 +179,7 @@ export class TestApp {
     return this.database.uow.run(async (tx) => {
       // Several jobs of one test may hold the same transcript; a request that was adopted is one job.
       await jobs.adopt(tx, { id, requestId: id, tags, options: {} });
-      await transcripts.insert(tx, { jobId: id, callbackId: 'none', transcript });
+      await transcripts.insert(tx, { jobId: id, callbackId: 'none', stored: toStored(transcript) });
       await jobs.complete(tx, id, id);
       return id;
     });

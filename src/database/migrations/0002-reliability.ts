@@ -7,7 +7,7 @@ export class Reliability1700000000002 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     const { types, fullTextRows } = dialectOf(runner.dataSource);
-    const { text, integer, bigint } = types;
+    const { text, integer, bigint, bytes } = types;
     await run(runner, [
       ...fullTextRows.up,
       // When the callback should have come; a job that was submitted before this release gets the wait of that release.
@@ -28,6 +28,9 @@ export class Reliability1700000000002 implements MigrationInterface {
       `insert into submissions (job_id, request_id, submitted_at)
          select id, request_id, submitted_at from jobs
           where origin = 'api' and request_id <> '' and submitted_at is not null and deleted_at is null`,
+
+      // The whole of a very large transcript, compressed; its row then holds the beginning.
+      `alter table transcripts add column packed ${bytes}`,
 
       // Why a channel sends nothing at present. `*` is the switch for all sending.
       `create table channel_states (
@@ -62,12 +65,16 @@ export class Reliability1700000000002 implements MigrationInterface {
     ]);
   }
 
-  /** What only this release knows is lost: deadlines, pauses, caps, and every opt-out but one for each address. */
+  /**
+   * What only this release knows is lost: deadlines, pauses, caps, every opt-out but one for each address, and of a very large
+   * transcript all but the beginning (a replay of its callback brings it back).
+   */
   async down(runner: QueryRunner): Promise<void> {
     const { text } = dialectOf(runner.dataSource).types;
     await run(runner, [
       ...dialectOf(runner.dataSource).fullTextRows.down,
       'drop table erasures',
+      'alter table transcripts drop column packed',
       'drop table alerts',
       'drop table inbound_messages',
       `alter table deliveries add column report_status ${text}`,

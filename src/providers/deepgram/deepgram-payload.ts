@@ -3,6 +3,8 @@ import type { CallbackResult } from '../provider.js';
 import { readError } from './deepgram-errors.js';
 import { toTranscript } from './deepgram-transcript.js';
 
+/** Words of one transcript: four days of speech, and what memory and time for one body are made for. */
+const WORDS_MAX = 1_000_000;
 const STREAMING = ['Results', 'Metadata', 'SpeechStarted', 'UtteranceEnd'];
 
 /**
@@ -60,6 +62,7 @@ function readResults(
         : 'results without channels: there is no transcript in it',
     );
   }
+  if (hasTooManyWords(results)) return unreadable(`more than ${WORDS_MAX.toLocaleString('en')} words`);
   const { transcript, callbackSecret } = toTranscript(body);
   if (damaged) transcript.warnings.push('some characters could not be decoded');
   return {
@@ -68,6 +71,14 @@ function readResults(
     requestId: transcript.requestId,
     ...(callbackSecret === undefined ? {} : { callbackSecret }),
   };
+}
+
+/** Words and utterances, counted before anything is made of them. */
+function hasTooManyWords({ channels, utterances }: Record<string, unknown>): boolean {
+  const records = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter(isObject) : []);
+  const length = (value: unknown): number => (Array.isArray(value) ? value.length : 0);
+  const spoken = records(channels).map(({ alternatives }) => length(records(alternatives)[0]?.words));
+  return Math.max(length(utterances), length(channels), spoken.reduce((sum, words) => sum + words, 0)) > WORDS_MAX;
 }
 
 function unreadable(reason: string): CallbackResult {

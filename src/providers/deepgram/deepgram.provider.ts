@@ -5,7 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { NotFoundError, ProviderRejectedError, ProviderUnavailableError } from '../../errors.js';
 import { MINUTE, HOUR, SECOND } from '../../duration.js';
 import { isObject, parseJson } from '../../json.js';
-import type { AudioSource, CallbackResult, SubmitRequest, TranscriptionProvider } from '../provider.js';
+import { threadFile } from '../../thread-file.js';
+import type { AudioSource, CallbackResult, ParserModule, SubmitRequest, TranscriptionProvider } from '../provider.js';
 import { classifySubmit } from './deepgram-errors.js';
 import { toQuery } from './deepgram-options.js';
 import { parseDeepgramCallback } from './deepgram-payload.js';
@@ -32,6 +33,10 @@ const MAX_ANSWER_BYTES = 64 * 1024;
  */
 export class DeepgramProvider implements TranscriptionProvider {
   readonly name = 'deepgram';
+  readonly parser: ParserModule = {
+    url: threadFile(import.meta.url, './deepgram-payload.js').href,
+    name: parseDeepgramCallback.name,
+  };
   private readonly settings: Required<Omit<DeepgramSettings, 'apiKey'>>;
   private readonly apiKey: string | undefined;
 

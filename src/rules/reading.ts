@@ -1,0 +1,48 @@
+import type { ParserModule } from '../providers/provider.js';
+import type { Facts, JobFacts } from '../transcripts/facts.js';
+import type { StoredForm } from '../transcripts/stored-form.js';
+import type { Failure } from '../transcripts/transcript.js';
+import type { Evaluation, Rule } from './rule.js';
+
+/** What the reading thread is asked for. */
+export type ReadingTask = ReadTask | EvaluateTask;
+
+/** A callback body to its transcript, and what the rules make of that. */
+export interface ReadTask {
+  do: 'read';
+  bytes: Uint8Array;
+  parser: ParserModule;
+  job: JobFacts;
+  /** The job is made from this callback: its tags are those of the body. */
+  adopt: boolean;
+  /** Those to evaluate, when they are others than at the last task: they go over by copy. */
+  rules?: Rule[];
+}
+
+/** What one rule makes of a stored transcript. */
+export interface EvaluateTask {
+  do: 'evaluate';
+  /** JSON, gzip. */
+  packed: Uint8Array;
+  job: JobFacts;
+  rule: Rule;
+}
+
+/** What comes back: texts and bytes, and small things that do not grow with the transcript. */
+export type ReadingAnswer = ReadAnswer | EvaluateAnswer;
+
+export type ReadAnswer =
+  | { kind: 'unreadable'; reason: string }
+  | { kind: 'failure'; failure: Failure; requestId?: string }
+  | { kind: 'transcript'; requestId: string; extra: Record<string, string>; stored: StoredForm; judged: Judged };
+
+export interface EvaluateAnswer {
+  kind: 'judged';
+  judged: Judged;
+}
+
+/** Evaluations in the order of the rules, and facts that are enough to plan with. */
+export interface Judged {
+  evaluations: Evaluation[];
+  facts: Facts;
+}

@@ -1,0 +1,65 @@
+import { gunzipSync } from 'node:zlib';
+import { adoptedTags } from '../jobs/adopted-tags.js';
+import type { TranscriptionProvider } from '../providers/provider.js';
+import { answerTasks } from '../thread-answer.service.js';
+import { toFacts, type JobFacts } from '../transcripts/facts.js';
+import { toStored } from '../transcripts/pack.service.js';
+import { toSpeech } from '../transcripts/speech.js';
+import { shortForm } from '../transcripts/stored-form.js';
+import type { Transcript } from '../transcripts/transcript.js';
+import { compileRule, evaluateRules, type CompiledRule } from './evaluate.js';
+import type {
+  EvaluateAnswer,
+  EvaluateTask,
+  Judged,
+  ReadAnswer,
+  ReadingAnswer,
+  ReadingTask,
+  ReadTask,
+} from './reading.js';
+import type { Rule } from './rule.js';
+
+/** Those of the last callback, by id and version: compiled once a version. */
+let rules = new Map<string, CompiledRule>();
+
+answerTasks<ReadingTask, ReadingAnswer>(async (task) => {
+  const value = task.do === 'read' ? await read(task) : evaluate(task);
+  return { value };
+});
+
+async function read(task: ReadTask): Promise<ReadAnswer> {
+  const parser = (await import(task.parser.url)) as Record<string, TranscriptionProvider['parseCallback']>;
+  const result = parser[task.parser.name]?.(task.bytes) ?? { kind: 'unreadable', reason: 'there is no parser' };
+  if (result.kind !== 'transcript') return result;
+  const { transcript, requestId } = result;
+  const { extra } = transcript;
+  const job = task.adopt ? { ...task.job, tags: adoptedTags(extra) } : task.job;
+  if (task.rules) rules = compiled(task.rules);
+  const judged = judge(transcript, job, [...rules.values()]);
+  return { kind: 'transcript', requestId, extra, stored: toStored(transcript), judged };
+}
+
+function evaluate({ packed, job, rule }: EvaluateTask): EvaluateAnswer {
+  const transcript = JSON.parse(gunzipSync(packed).toString('utf8')) as Transcript;
+  return { kind: 'judged', judged: judge(transcript, job, [compileRule(rule)]) };
+}
+
+function judge(transcript: Transcript, job: JobFacts, toEvaluate: CompiledRule[]): Judged {
+  const { evaluations } = evaluateRules(toEvaluate, toFacts(job, { transcript }), toSpeech(transcript));
+  return { evaluations, facts: toFacts(job, { transcript: forPlanning(transcript) }) };
+}
+
+/** A recipient is made of texts and numbers of the facts. No address has more characters. */
+function forPlanning(transcript: Transcript): Transcript {
+  const short = shortForm(transcript);
+  return { ...short, text: short.text.slice(0, 4_000), utterances: [] };
+}
+
+function compiled(told: Rule[]): Map<string, CompiledRule> {
+  return new Map(
+    told.map((rule) => {
+      const key = `${rule.id}:${String(rule.version)}`;
+      return [key, rules.get(key) ?? compileRule(rule)];
+    }),
+  );
+}
