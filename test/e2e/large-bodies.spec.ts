@@ -42,7 +42,7 @@ describe.each(await databases())('bodies of many megabytes on %s', (kind) => {
     );
 
   it(
-    'settles 20 MB of words while small callbacks overtake them, and health answers',
+    'settles 20 MB of words while small callbacks overtake them, and health answers (I2, I6)',
     async () => {
       const rule = {
         name: 'hears the last words',

@@ -9,6 +9,7 @@ import { Purge } from '../../src/keeping/purge.service.js';
 import { databases, HOOK_PASSWORD, TestApp } from '../support/app.js';
 import { basic } from '../support/server.js';
 import { PATIENCE_MS } from '../support/stage.js';
+import { callTranscript } from '../support/transcript.js';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/deepgram/diarized.json', import.meta.url));
 const WORD = 'quokkacanary';
@@ -65,6 +66,12 @@ describe.each(await databases())('keeping on %s', (kind) => {
     return job!.id;
   }
 
+  /** A completed job with 60,000 words, the last of which is {@link WORD}. @returns its id */
+  function storeLarge(): Promise<string> {
+    const text = Array.from({ length: 59_999 }, (_, i) => `w${String(i + 1)}`).join(' ');
+    return herald.storeTranscript(callTranscript(`${text} ${WORD}`));
+  }
+
   const sql = <T = Record<string, unknown>>(statement: string, parameters: unknown[] = []): Promise<T[]> =>
     herald.database.read<T>(statement, parameters);
   const write = (statement: string, parameters: unknown[] = []): Promise<unknown> =>
@@ -100,6 +107,24 @@ describe.each(await databases())('keeping on %s', (kind) => {
     const tables = ['jobs', 'callbacks', 'transcripts', 'evaluations', 'deliveries', 'transcripts_fts'];
     for (const table of tables) expect(JSON.stringify(await sql(`select * from ${table}`))).not.toContain(WORD);
     expect(await purge()).toMatchObject({ contents: 1 });
+  });
+
+  it('drops and erases a very large transcript, which is stored packed, to the last word', async () => {
+    await open({ HERALD_CONTENT_RETENTION_DAYS: '30' });
+    const [dropped, erased] = [await storeLarge(), await storeLarge()];
+    expect((await herald.get(`/v1/transcripts/${dropped}`)).body.words).toHaveLength(60_000);
+    expect((await herald.get(`/v1/transcripts/${dropped}.txt`)).body).toContain(`w59999 ${WORD}`);
+    expect((await herald.api('DELETE', `/v1/jobs/${erased}`)).status).toBe(204);
+    await later(31);
+    expect(await purge()).toMatchObject({ contents: 1 });
+    for (const route of [dropped, `${dropped}.txt`])
+      expect([route, (await herald.get(`/v1/transcripts/${route}`)).status]).toEqual([route, 410]);
+    for (const route of [erased, `${erased}.txt`])
+      expect([route, (await herald.get(`/v1/transcripts/${route}`)).status]).toEqual([route, 404]);
+    expect(await sql('select job_id, text, data, packed from transcripts')).toEqual([
+      { job_id: dropped, text: '', data: 'null', packed: null },
+    ]);
+    expect((await herald.get(`/v1/transcripts?q=${WORD}`)).body.items).toEqual([]);
   });
 
   it('answers a replay, a retry and a late callback of what was dropped without sending anything', async () => {

@@ -159,7 +159,7 @@ describe.each(await databases())('rules on %s', (kind) => {
     const off = (await make('a-late', { on: 'job.overdue', order: 2 })).body;
     await make('b-late', { on: 'job.overdue', order: 2 });
     const overdue = async () => (await store().compiled('job.overdue')).map(({ rule }) => rule.name);
-    expect(await overdue()).toEqual(['z-early', 'a-late', 'b-late']);
+    expect(await overdue()).toEqual(['z-early', 'a-late', 'b-late', 'overdue-to-operator']);
     const patched = await herald.api(
       'PATCH',
       `/v1/rules/${String(off.id)}`,
@@ -167,7 +167,7 @@ describe.each(await databases())('rules on %s', (kind) => {
       { 'if-match': '"v1"' },
     );
     expect(patched.body).toMatchObject({ enabled: false, version: 2 });
-    expect(await overdue()).toEqual(['z-early', 'b-late']);
+    expect(await overdue()).toEqual(['z-early', 'b-late', 'overdue-to-operator']);
   });
 
   it('shows a stored rule that does not compile any more with its problem, logs it once, and lets it be switched off', async () => {
