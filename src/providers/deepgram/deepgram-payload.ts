@@ -78,7 +78,13 @@ function hasTooManyWords({ channels, utterances }: Record<string, unknown>): boo
   const records = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter(isObject) : []);
   const length = (value: unknown): number => (Array.isArray(value) ? value.length : 0);
   const spoken = records(channels).map(({ alternatives }) => length(records(alternatives)[0]?.words));
-  return Math.max(length(utterances), length(channels), spoken.reduce((sum, words) => sum + words, 0)) > WORDS_MAX;
+  return (
+    Math.max(
+      length(utterances),
+      length(channels),
+      spoken.reduce((sum, words) => sum + words, 0),
+    ) > WORDS_MAX
+  );
 }
 
 function unreadable(reason: string): CallbackResult {
