@@ -67,6 +67,7 @@ export class Stage {
     /** Of the mail stand-in, without credentials. */
     readonly smtpUrl: string,
     private readonly database: FreshDatabase | undefined,
+    private readonly env: Record<string, string>,
   ) {}
 
   static async start(kind: DatabaseKind, options: StageOptions = {}): Promise<Stage> {
@@ -87,7 +88,12 @@ export class Stage {
       ...(database ? { DATABASE_URL: database.url } : {}),
       ...options.env,
     };
-    return new Stage(kind, await TestServer.start(env), deepgram, smtp, twilio, smtpUrl, database);
+    return new Stage(kind, await TestServer.start(env), deepgram, smtp, twilio, smtpUrl, database, env);
+  }
+
+  /** Another process on the same PostgreSQL; the caller stops it. */
+  replica(env: Record<string, string> = {}): Promise<TestServer> {
+    return TestServer.start({ ...this.env, ...env });
   }
 
   /** Of its PostgreSQL; undefined on SQLite. */
