@@ -81,7 +81,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
     );
 
     it(
-      'a temporary refusal is tried again by itself and sent once',
+      'a temporary refusal is tried again by itself and sent once (P1)',
       async () => {
         const address = mailbox();
         stage.smtp.failNext('data', 451, '4.3.0 Try again later');
@@ -95,7 +95,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
     );
 
     it(
-      'an answer that is lost brings the same mail again, under the same Message-ID',
+      'an answer that is lost brings the same mail again, under the same Message-ID (P5)',
       async () => {
         const address = mailbox();
         stage.smtp.failNext('cut');
@@ -111,7 +111,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
     );
 
     it(
-      'a server that is away, or says 421, keeps mail queued; cancel and retry work on it',
+      'a server that is away, or says 421, keeps mail queued; cancel and retry work on it (P1, P5)',
       async () => {
         const address = mailbox();
         await stage.server.restart({ SMTP_URL: 'smtp://127.0.0.1:1' });
@@ -266,7 +266,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
       [21610, 400],
       [21211, 400],
     ])(
-      'Twilio %s is dead with the code',
+      'Twilio %s is dead with the code (P4)',
       async (code, status) => {
         stage.twilio.failNext({ status, code, message: 'no' });
         const id = await only({ phone: number() });
@@ -278,7 +278,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
     );
 
     it(
-      '20429 waits and is not held against it; a cancel ends it',
+      '20429 waits and is not held against it; a cancel ends it (P4)',
       async () => {
         const phone = number();
         stage.twilio.failNext({ status: 429, code: 20429, message: 'slow down' });

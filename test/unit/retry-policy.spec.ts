@@ -56,7 +56,7 @@ describe('decide', () => {
     expect(decision).toEqual({ state: 'dead', reason: 'rejected', code: '451', message: 'later' });
   });
 
-  it('walks 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h and then stops', () => {
+  it('walks 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h and then stops (P1)', () => {
     const waits = POLICY.backoffMs.map((_, attempts) =>
       waitOf(decide(deferred(), delivery({ attempts }), POLICY, NOW, () => 1)),
     );

@@ -136,7 +136,7 @@ describe('SmtpChannel, when the server does not', () => {
     ['cuts before the message', { at: 'rcpt', act: 'cut' }, 'NOT_SENT', 'ECONNECTION'],
     ['cuts after the final dot', { at: 'data', act: 'cut' }, 'AMBIGUOUS', 'ECONNECTION'],
     ['cuts within its last answer', { at: 'data', act: 'half-reply' }, 'AMBIGUOUS', 'ECONNECTION'],
-  ])('%s', async (_name, fault, vendorClass, vendorCode) => {
+  ])('%s (P1, P2, P5)', async (_name, fault, vendorClass, vendorCode) => {
     sink.fault = fault;
     const error = await failure(open().send(MESSAGE, context()));
     expect({ vendorClass: error.vendorClass, vendorCode: error.vendorCode }).toEqual({ vendorClass, vendorCode });
@@ -148,7 +148,7 @@ describe('SmtpChannel, when the server does not', () => {
     ['a closed port', 'smtp://127.0.0.1:1', 'NOT_SENT'],
     ['an unknown host', 'smtp://no-such-host.invalid:25', 'NOT_SENT'],
     ['a port out of range', 'smtp://127.0.0.1:25?port=99999', 'CONFIG'],
-  ])('reports %s', async (_name, url, vendorClass) => {
+  ])('reports %s (P5)', async (_name, url, vendorClass) => {
     const target = url.includes('?port') ? 'smtp://127.0.0.1?port=99999' : url;
     expect((await failure(open({ url: target }).send(MESSAGE, context()))).vendorClass).toBe(vendorClass);
   });
@@ -156,7 +156,7 @@ describe('SmtpChannel, when the server does not', () => {
   it.each<[string, Fault, typeof SendDeferredError | typeof SendAmbiguousError]>([
     ['before the message as not sent', { at: 'rcpt', act: 'silence' }, SendDeferredError],
     ['after the final dot as ambiguous', { at: 'data', act: 'silence' }, SendAmbiguousError],
-  ])('reports a time-out %s', async (_name, fault, kind) => {
+  ])('reports a time-out %s (P6)', async (_name, fault, kind) => {
     sink.fault = fault;
     const started = Date.now();
     const error = await failure(open({ deadlineMs: 300 }).send(MESSAGE, context()));
@@ -164,7 +164,7 @@ describe('SmtpChannel, when the server does not', () => {
     expect(Date.now() - started).toBeLessThan(3_000);
   });
 
-  it('lets the other sends go on while one waits for a silent server', async () => {
+  it('lets the other sends go on while one waits for a silent server (P6)', async () => {
     const channel = open({ deadlineMs: 1_000, maxConnections: 2 });
     sink.fault = { at: 'data', act: 'silence' };
     const stuck = failure(channel.send(MESSAGE, context()));
@@ -183,7 +183,7 @@ describe('SmtpChannel, when the server does not', () => {
     expect(sink.received).toHaveLength(2);
   });
 
-  it('stops within its deadline when the server trickles its answers', async () => {
+  it('stops within its deadline when the server trickles its answers (P6)', async () => {
     const server: Server = createServer((socket: Socket) => {
       socket.on('error', () => undefined);
       const timer = setInterval(() => socket.write('2'), 50);

@@ -133,7 +133,7 @@ describe('TwilioChannel, when Twilio does not', () => {
     ['an answer without end', answer(201, { sid: 'x'.repeat(600_000) }), 'AMBIGUOUS', 'ERR_BAD_RESPONSE'],
     ['a cut before the answer', { after: 'cut' }, 'AMBIGUOUS', 'ECONNRESET'],
     ['a cut before it was made', { before: 'cut' }, 'AMBIGUOUS', 'ECONNRESET'],
-  ])('%s', async (_name, fault, vendorClass, vendorCode) => {
+  ])('%s (P4, P5)', async (_name, fault, vendorClass, vendorCode) => {
     standIn.fault = fault;
     const error = await failure(open().send(MESSAGE, context()));
     expect({ vendorClass: error.vendorClass, vendorCode: error.vendorCode }).toEqual({ vendorClass, vendorCode });
@@ -142,7 +142,7 @@ describe('TwilioChannel, when Twilio does not', () => {
     expect(error.cause).toBeUndefined();
   });
 
-  it('reports a closed port as not sent', async () => {
+  it('reports a closed port as not sent (P5)', async () => {
     const error = await failure(open({ baseUrl: 'http://127.0.0.1:1' }).send(MESSAGE, context()));
     expect(error).toMatchObject({ vendorClass: 'NOT_SENT', vendorCode: 'ECONNREFUSED' });
   });
@@ -150,13 +150,13 @@ describe('TwilioChannel, when Twilio does not', () => {
   it.each<[string, TwilioFault]>([
     ['is silent', { after: 'silence' }],
     ['trickles its answer', { after: 'trickle' }],
-  ])('gives up at its deadline when Twilio %s', async (_name, fault) => {
+  ])('gives up at its deadline when Twilio %s (P6)', async (_name, fault) => {
     standIn.fault = fault;
     const error = await failure(open({ deadlineMs: 300 }).send(MESSAGE, context()));
     expect(error).toBeInstanceOf(SendAmbiguousError);
   });
 
-  it('keeps the Retry-After of each call apart from those of the others', async () => {
+  it('keeps the Retry-After of each call apart from those of the others (P4)', async () => {
     const channel = open();
     standIn.retryAfterOf = (params) => params.Body;
     standIn.fault = coded(429, 20429);

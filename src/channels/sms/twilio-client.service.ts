@@ -1,5 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Agent as HttpAgent } from 'node:http';
+import http, {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions as HttpOptions,
+} from 'node:http';
+import https from 'node:https';
 import type { Twilio } from 'twilio';
 import type { MessageInstance, MessageListInstanceCreateOptions } from 'twilio/lib/rest/api/v2010/account/message.js';
 import { SECOND } from '../../duration.js';
@@ -26,7 +32,9 @@ export interface CreatedMessage {
 
 const TIMEOUT_MS = 20 * SECOND;
 /** An answer is about 1 kB a message. */
-const MAX_ANSWER_BYTES = 512 * 1024;
+const MAX_ANSWER_BYTES = { one: 64 * 1024, list: 512 * 1024 };
+/** Interim answers (1xx) before the answer; Twilio sends none, or one. */
+const MAX_INTERIM = 10;
 const LIST_LIMIT = 200;
 const PAGE_SIZE = 100;
 
@@ -83,22 +91,23 @@ export class TwilioClient {
   private async open(): Promise<Sdk> {
     const { default: twilio } = await import('twilio');
     const { calls } = this;
-    const http = new twilio.RequestClient({ timeout: TIMEOUT_MS, autoRetry: false, maxSockets: 20 });
-    const request = http.request.bind(http);
-    http.request = async (options) => {
+    const sender = new twilio.RequestClient({ timeout: TIMEOUT_MS, autoRetry: false, maxSockets: 20 });
+    const request = sender.request.bind(sender);
+    sender.request = async (options) => {
       const response = await request(options);
       const call = calls.getStore();
       if (call !== undefined) call.headers = response.headers as Record<string, unknown>;
       return response;
     };
-    http.axios.interceptors.request.use((config) => {
+    sender.axios.interceptors.request.use((config) => {
       const signal = calls.getStore()?.signal;
-      return signal === undefined ? config : { ...config, signal };
+      const maxContentLength = config.method === 'post' ? MAX_ANSWER_BYTES.one : MAX_ANSWER_BYTES.list;
+      return { ...config, transport: { request: begin }, maxContentLength, ...(signal && { signal }) };
     });
     const plain = new HttpAgent({ keepAlive: true, maxSockets: 20 });
-    Object.assign(http.axios.defaults, { httpAgent: plain, maxContentLength: MAX_ANSWER_BYTES });
-    const secure = http.axios.defaults.httpsAgent as HttpAgent;
-    const client = twilio(this.account.accountSid, this.account.authToken, { httpClient: http });
+    Object.assign(sender.axios.defaults, { httpAgent: plain });
+    const secure = sender.axios.defaults.httpsAgent as HttpAgent;
+    const client = twilio(this.account.accountSid, this.account.authToken, { httpClient: sender });
     if (this.account.baseUrl !== undefined) client.api.baseUrl = this.account.baseUrl.replace(/\/+$/, '');
     return {
       client,
@@ -108,6 +117,17 @@ export class TwilioClient {
       },
     };
   }
+}
+
+/** Node's own request, which follows no redirect; ended when the interim answers do not. */
+function begin(options: HttpOptions, onAnswer: (answer: IncomingMessage) => void): ClientRequest {
+  const request = (options.protocol === 'https:' ? https : http).request(options, onAnswer);
+  let interim = 0;
+  request.on('information', () => {
+    interim += 1;
+    if (interim > MAX_INTERIM) request.destroy(Object.assign(new Error('Too many 1xx'), { code: 'TOO_MANY_1XX' }));
+  });
+  return request;
 }
 
 function toListed(message: MessageInstance): ListedMessage {
