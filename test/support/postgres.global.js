@@ -10,6 +10,8 @@ export default async function setup() {
   if (process.env.TEST_POSTGRES_URL) return;
   let cluster;
   const door = createServer((_request, response) => {
+    // A suite asks once: a connection that is kept could end while the next question is on its way.
+    response.setHeader('connection', 'close');
     cluster ??= startCluster();
     cluster.then(
       ({ url }) => response.end(JSON.stringify({ url })),
