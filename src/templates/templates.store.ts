@@ -26,8 +26,8 @@ export class TemplatesStore {
   }
 
   /** What is sent now under this name: the latest saved version, else the file. */
-  current(name: string): Promise<Template | undefined> {
-    return this.currentIn(this.database.reads, name);
+  async current(name: string): Promise<Template | undefined> {
+    return (await this.head(this.database.reads, name)).current;
   }
 
   /** Current templates by name. */
@@ -66,11 +66,11 @@ export class TemplatesStore {
     ifMatch: string | undefined,
   ): Promise<Template> {
     return this.write(async (tx) => {
-      const current = await this.currentIn(tx, name);
+      const { current, last } = await this.head(tx, name);
       if (current) requireMatch(ifMatch, current.version);
       else if (ifMatch !== undefined) throw new PreconditionFailedError('There is no template of this name any more');
       const description = content.description ?? current?.description ?? '';
-      const row = await this.append(tx, actor, name, { description, parts: content.parts });
+      const row = await this.append(tx, actor, name, last + 1, { description, parts: content.parts });
       await this.audit.record(tx, actor, 'template.saved', name, { version: row.version });
       return toTemplate(row, content.parts);
     });
@@ -83,31 +83,36 @@ export class TemplatesStore {
    */
   revert(actor: string, name: string, ifMatch: string | undefined): Promise<Template | undefined> {
     return this.write(async (tx) => {
-      const current = await this.currentIn(tx, name);
+      const { current, last } = await this.head(tx, name);
       if (!current) throw new NotFoundError('There is no template of this name');
       requireMatch(ifMatch, current.version);
       if (current.version === 0) {
         throw new NotFoundError('Only the file has this template: remove its folder and restart Herald');
       }
-      const row = await this.append(tx, actor, name, { description: '', parts: null });
+      const row = await this.append(tx, actor, name, last + 1, { description: '', parts: null });
       await this.audit.record(tx, actor, 'template.reverted', name, { version: row.version });
       return this.files.get(name);
     });
   }
 
-  private async currentIn(manager: EntityManager, name: string): Promise<Template | undefined> {
+  /**
+   * One read for both: whoever saves next to a version that it did not see meets the key of that version.
+   * @returns last: the highest version ever saved, 0 for none
+   */
+  private async head(manager: EntityManager, name: string): Promise<{ current: Template | undefined; last: number }> {
     const latest = await manager.findOne(TemplateEntity, { where: { name }, order: { version: 'DESC' } });
-    return latest?.parts ? toTemplate(latest, latest.parts) : this.files.get(name);
+    const current = latest?.parts ? toTemplate(latest, latest.parts) : this.files.get(name);
+    return { current, last: latest?.version ?? 0 };
   }
 
   private async append(
     tx: EntityManager,
     actor: string,
     name: string,
+    version: number,
     content: Pick<TemplateEntity, 'description' | 'parts'>,
   ): Promise<TemplateEntity> {
-    const latest = await tx.maximum(TemplateEntity, 'version', { name });
-    const row = { name, version: (latest ?? 0) + 1, ...content, author: actor, createdAt: this.clock.now() };
+    const row = { name, version, ...content, author: actor, createdAt: this.clock.now() };
     await tx.insert(TemplateEntity, row);
     return row;
   }

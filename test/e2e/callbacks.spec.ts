@@ -244,6 +244,8 @@ describe.each(await databases())('callbacks on %s', (kind) => {
   it('has lost none: every acknowledged callback is settled, a duplicate, or quarantined with a reason', async () => {
     expect(await stage.count('callbacks', `state = 'pending'`)).toBe(0);
     expect(await stage.count('callbacks', `state in ('quarantined', 'duplicate') and reason is null`)).toBe(0);
-    expect(stage.server.log).not.toContain('"level":50');
+    // An alert is said at error level when it has no path of its own; quarantined callbacks are one.
+    const errors = stage.server.log.split('\n').filter((line) => line.includes('"level":50'));
+    expect(errors.filter((line) => !line.includes('"event":"operator.alert"'))).toEqual([]);
   });
 });
