@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ConflictError, NotFoundError } from '../errors.js';
+import { EventBus } from '../event-bus.service.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { pageOf } from '../http/openapi.js';
 import { toPage, type Page } from '../http/page.js';
@@ -10,15 +11,18 @@ import {
   ListDeliveries,
   RetryMany,
   RetryOne,
+  SettleOne,
   shownDelivery,
   shownRetry,
   shownSummary,
 } from './deliveries.schema.js';
+import { Deaths } from './deaths.service.js';
 import { DeliveriesQueryStore } from './deliveries.query.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
 import { deliverySummary, deliveryView } from './delivery-view.js';
 import type { DeliveryEntity } from './delivery.entity.js';
+import { UnknownStore } from './unknown.store.js';
 
 type DeliveryView = ReturnType<typeof deliveryView>;
 type DeliverySummary = ReturnType<typeof deliverySummary>;
@@ -31,6 +35,9 @@ export class DeliveriesController {
   constructor(
     private readonly deliveries: DeliveriesStore,
     private readonly queries: DeliveriesQueryStore,
+    private readonly unknowns: UnknownStore,
+    private readonly deaths: Deaths,
+    private readonly events: EventBus,
     @Inject(DISPATCHER) private readonly dispatcher: DeliveryDispatcher,
   ) {}
 
@@ -97,6 +104,30 @@ export class DeliveriesController {
     if (!(await this.queries.cancel(id, actor.name))) {
       throw new ConflictError(`The delivery is ${delivery.state}; only queued, held or unknown ones can be cancelled`);
     }
+    return this.show(id);
+  }
+
+  @Post(':id/settle')
+  @ApiOperation({
+    summary: 'Say what became of a message that may have been sent',
+    description:
+      'For a delivery that is `unknown`, once you have looked at the vendor: `sent` ends it, `dead` ends it and fires its `delivery.dead` ' +
+      'rules. To send it again, which may be a second time, see `retry`. What the vendor reports afterwards still counts.',
+  })
+  @ApiOkResponse({ standardSchema: shownDelivery })
+  @HttpCode(200)
+  @RequireScope('admin')
+  async settle(
+    @Param('id', { schema: DeliveryId }) id: string,
+    @Body({ schema: SettleOne }) { state }: z.infer<typeof SettleOne>,
+    @Actor() actor: Principal,
+  ): Promise<DeliveryView> {
+    const delivery = await this.find(id);
+    if (!(await this.deaths.write(delivery, (died) => this.unknowns.settle(id, actor.name, state, died)))) {
+      throw new ConflictError(`The delivery is ${(await this.find(id)).state}; only unknown ones can be settled`);
+    }
+    this.events.publish({ type: 'delivery.settled', id, jobId: delivery.jobId, state });
+    this.dispatcher.wake();
     return this.show(id);
   }
 

@@ -27,6 +27,9 @@ export const RetryOne = z
   .default({ mayDuplicate: false })
   .meta({ examples: [{ mayDuplicate: true }] });
 
+/** What a person has seen at the vendor. */
+export const SettleOne = z.strictObject({ state: z.enum(['sent', 'dead']) }).meta({ examples: [{ state: 'sent' }] });
+
 /** At least one filter: retrying everything by an empty body is never meant. */
 export const RetryMany = z
   .strictObject({ ...filter, dryRun: z.boolean().default(false) })

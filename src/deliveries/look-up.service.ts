@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { DeliveryReport, FoundMessage } from '../channels/channel.js';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
-import { HOUR, MINUTE } from '../duration.js';
+import { HOUR, MINUTE, SECOND } from '../duration.js';
 import { EventBus } from '../event-bus.service.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
@@ -22,6 +22,9 @@ const LOOK_UPS = [2 * MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR];
 /** While the vendor cannot be asked nothing is known: asked again every hour, for three days. */
 const ASK_AGAIN = HOUR;
 const ASK_UNTIL = DELIVERY_RETRY_POLICY.horizonMs;
+
+/** After another delivery, or a send in hand, was found to have made the message. */
+const LOOK_AGAIN = 2 * SECOND;
 
 /** `failed`: the vendor could not be asked, which says nothing. */
 type Found = FoundMessage | 'absent' | 'unsure' | 'failed';
@@ -60,8 +63,9 @@ export class LookUps {
       }
     } catch (error) {
       if (!(error instanceof MessageTakenError)) throw error;
-      // The next look sees whose message it is.
-      await this.unknowns.resolve(id, owner, { state: 'unknown', reason: delivery.reason, dueAt: this.clock.now() });
+      // A later look sees whose message it is.
+      const dueAt = this.clock.now() + LOOK_AGAIN;
+      await this.unknowns.resolve(id, owner, { state: 'unknown', reason: delivery.reason, dueAt });
     }
   }
 

@@ -18,7 +18,7 @@ export interface Resolved {
   providerMessageId?: string;
 }
 
-/** Another delivery was found to have made the message, between the look-up and its outcome. */
+/** Another delivery has made the message, or may have: its send is in hand, and its answer will tell. */
 export class MessageTakenError extends Error {}
 
 /** Deliveries that may have been sent, and how they come to an end. */
@@ -94,7 +94,10 @@ export class UnknownStore {
     return count > 0;
   }
 
-  /** Two deliveries of the same text to the same number may look at the same list: a message is one delivery's only. */
+  /**
+   * Two deliveries of the same text to the same number may look at the same list: a message is one delivery's only. While a send to
+   * that number is in hand, the message may be its.
+   */
   private async take(tx: EntityManager, id: string, providerMessageId: string): Promise<void> {
     const { dialect } = this.database;
     const others = await rows<{ delivery_id: string }>(
@@ -102,11 +105,12 @@ export class UnknownStore {
       dialect.bind(
         `select attempts.delivery_id from deliveries join attempts on attempts.delivery_id = deliveries.id
           where deliveries.recipient = (select recipient from deliveries where id = ?)
-            and attempts.provider_message_id = ? and attempts.delivery_id <> ?`,
+            and (attempts.provider_message_id = ? or (attempts.outcome is null and deliveries.state = 'sending'))
+            and attempts.delivery_id <> ?`,
       ),
       [id, providerMessageId, id],
     );
-    if (others.length > 0) throw new MessageTakenError('The message belongs to another delivery');
+    if (others.length > 0) throw new MessageTakenError('The message belongs, or may belong, to another delivery');
     await changed(
       tx,
       dialect.bind(

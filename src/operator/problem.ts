@@ -197,7 +197,7 @@ export function unknownProblem(found: Backlog): OperatorProblem {
     ...found,
     summary: `${counted(found.count, 'message', 'messages')} may or may not have been sent, and nobody could find out.`,
     action:
-      'GET /v1/deliveries?state=unknown, look at the vendor, then POST /v1/deliveries/{id}/retry with {"mayDuplicate": true}, or …/cancel.',
+      'GET /v1/deliveries?state=unknown, look at the vendor, then POST /v1/deliveries/{id}/settle with {"state": "sent"} or {"state": "dead"}, or …/retry with {"mayDuplicate": true}.',
   };
 }
 

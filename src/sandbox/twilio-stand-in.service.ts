@@ -23,15 +23,29 @@ export interface StatusCallback {
   answered: number | undefined;
 }
 
+/** An HTTP status with Twilio's code or a whole body (text is sent as it is). */
+export interface TwilioRefusal {
+  status: number;
+  code?: number;
+  message?: string;
+  body?: string;
+  headers?: Record<string, string>;
+}
+
 /**
- * What happens to a create: an HTTP status with Twilio's code or a whole body (text is sent as it is); or the connection is cut before,
- * or after, the message was made; or it is made and the answer is not JSON.
+ * What happens to a create: it is refused; or the connection is cut before, or after, the message was made, or in the middle of the
+ * answer; or the message is made and the answer is not JSON; or all its status callbacks come before the answer, or instead of it
+ * (`report-cut`), or no answer ever follows them (`report-hang`).
  */
 export type TwilioFaultSpec =
-  | { status: number; code?: number; message?: string; body?: string; headers?: Record<string, string> }
+  | TwilioRefusal
   | 'reset-before'
   | 'reset-after'
-  | 'not-json';
+  | 'half-answer'
+  | 'not-json'
+  | 'report-first'
+  | 'report-cut'
+  | 'report-hang';
 
 /** What becomes of a message after it was taken. */
 export interface Outcome {
@@ -58,6 +72,8 @@ export class TwilioStandIn {
   private readonly sent = new Inbox<SentMessage>();
   private readonly optedOut = new Set<string>();
   private readonly faults: TwilioFaultSpec[] = [];
+  private listFault: TwilioRefusal | 'reset' | undefined;
+  private listed = 0;
   private readonly outcomes: Outcome[] = [];
   private readonly running = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
@@ -97,6 +113,16 @@ export class TwilioStandIn {
   /** The next create goes so. Several calls queue up. */
   failNext(fault: TwilioFaultSpec): void {
     this.faults.push(fault);
+  }
+
+  /** The list of messages is answered so until told otherwise. */
+  failLists(fault: TwilioRefusal | 'reset' | undefined): void {
+    this.listFault = fault;
+  }
+
+  /** How often the list of messages was asked for. */
+  get lists(): number {
+    return this.listed;
   }
 
   /** The next message that is taken ends so; default `delivered`. Several calls queue up. */
@@ -189,11 +215,20 @@ export class TwilioStandIn {
     const sent = { message, form: Object.fromEntries(form), at: Date.now() };
     this.sent.add(sent);
     this.options.onMessage?.(sent);
-    const life = this.live(message, form.get('StatusCallback'), this.outcomes.shift() ?? { status: 'delivered' });
-    this.track(life);
-    if (fault === 'reset-after') response.destroy();
-    else if (fault === 'not-json') response.writeHead(201, { 'content-type': 'text/html' }).end('<html>Created</html>');
-    else answerJson(response, 201, answer);
+    const isReportedFirst = fault?.startsWith('report-') ?? false;
+    const pauseMs = isReportedFirst ? 0 : (this.options.statusDelayMs ?? 20);
+    const outcome = this.outcomes.shift() ?? { status: 'delivered' };
+    const life = this.live(message, form.get('StatusCallback'), outcome, pauseMs);
+    if (isReportedFirst) {
+      this.track(
+        life.then(() => {
+          answerCreate(response, answer, fault);
+        }),
+      );
+    } else {
+      this.track(life);
+      answerCreate(response, answer, fault);
+    }
   }
 
   private fetch(response: ServerResponse, sid: string): void {
@@ -203,6 +238,15 @@ export class TwilioStandIn {
   }
 
   private list(response: ServerResponse, { searchParams, pathname, search }: URL): void {
+    this.listed += 1;
+    if (this.listFault === 'reset') {
+      response.destroy();
+      return;
+    }
+    if (this.listFault !== undefined) {
+      refuseAsTold(response, this.listFault);
+      return;
+    }
     const [to, from] = [searchParams.get('To'), searchParams.get('From')];
     const messages = this.messages
       .map(({ message }) => message)
@@ -217,11 +261,16 @@ export class TwilioStandIn {
   }
 
   /** Takes a message through its life, and reports each step: never the initial one, as with Twilio. */
-  private async live(message: TwilioMessage, callback: string | null, outcome: Outcome): Promise<void> {
+  private async live(
+    message: TwilioMessage,
+    callback: string | null,
+    outcome: Outcome,
+    pauseMs: number,
+  ): Promise<void> {
     const steps =
       outcome.status === 'sent' || outcome.status === 'failed' ? [outcome.status] : ['sent', outcome.status];
     for (const status of steps) {
-      await sleep(this.options.statusDelayMs ?? 20, undefined, { signal: this.stopping.signal });
+      await sleep(pauseMs, undefined, { signal: this.stopping.signal });
       message.status = status;
       message.from ??= this.options.serviceNumber ?? '+15005550006';
       message.num_segments = String(segmentsOf(message.body));
@@ -252,6 +301,33 @@ export class TwilioStandIn {
   }
 }
 
+function answerCreate(
+  response: ServerResponse,
+  message: TwilioMessage,
+  fault: Exclude<TwilioFaultSpec, TwilioRefusal> | undefined,
+): void {
+  const text = JSON.stringify(message);
+  switch (fault) {
+    case 'reset-after':
+    case 'report-cut':
+      response.destroy();
+      return;
+    case 'half-answer':
+      response.writeHead(201, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+      response.write(text.slice(0, text.length / 2), () => {
+        response.destroy();
+      });
+      return;
+    case 'not-json':
+      response.writeHead(201, { 'content-type': 'text/html' }).end('<html>Created</html>');
+      return;
+    case 'report-hang':
+      return;
+    default:
+      answerJson(response, 201, message);
+  }
+}
+
 function newSid(): string {
   return `SM${randomBytes(16).toString('hex')}`;
 }
@@ -261,7 +337,7 @@ function refuse(response: ServerResponse, status: number, code: number, message:
   answerJson(response, status, { code, message, more_info, status }, headers);
 }
 
-function refuseAsTold(response: ServerResponse, fault: Exclude<TwilioFaultSpec, string>): void {
+function refuseAsTold(response: ServerResponse, fault: TwilioRefusal): void {
   const { status, code, message = 'Refused as the test asked', body, headers = {} } = fault;
   if (body !== undefined || code === undefined) {
     response.writeHead(status, { 'content-type': 'text/html', ...headers }).end(body ?? '');
