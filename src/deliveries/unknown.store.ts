@@ -100,6 +100,15 @@ export class UnknownStore {
    */
   private async take(tx: EntityManager, id: string, providerMessageId: string): Promise<void> {
     const { dialect } = this.database;
+    // One after the other: two that look at the same moment would not see each other's find.
+    await rows(
+      tx,
+      dialect.bind(
+        `select id from deliveries where recipient = (select recipient from deliveries where id = ?)
+          order by id limit 1 ${dialect.rowLock}`,
+      ),
+      [id],
+    );
     const others = await rows<{ delivery_id: string }>(
       tx,
       dialect.bind(

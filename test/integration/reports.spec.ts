@@ -216,6 +216,32 @@ describe.each(await databases())('reports on %s', (kind) => {
     expect(await unknowns.taken(PHONE, await attempt(first))).toEqual([]);
   });
 
+  it('one message is found for one delivery only, also by two that look at the same moment', async () => {
+    for (let round = 0; round < 10; round++) {
+      const ids = [await sending(), await sending(), await sending()];
+      for (const id of ids) await answered(id, 'ambiguous');
+      await store.claimUnknown('looker', 3, LEASE);
+      const found = { state: 'sent', reason: null, dueAt: NEVER, providerMessageId: 'SM1' } as const;
+      const ends = await Promise.allSettled(ids.map((id) => unknowns.resolve(id, 'looker', found)));
+      expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      await own.database.uow.run(async (tx) => {
+        await tx.query('delete from attempts');
+        await tx.query('delete from deliveries');
+      });
+    }
+  });
+
+  it('a message may be that of a send that is in hand: nobody else has it until the answer is there', async () => {
+    const doubtful = await sending();
+    await answered(doubtful, 'ambiguous');
+    const inHand = await sending();
+    await store.claimUnknown('looker', 1, LEASE);
+    const found = { state: 'sent', reason: null, dueAt: NEVER, providerMessageId: 'SM1' } as const;
+    await expect(unknowns.resolve(doubtful, 'looker', found)).rejects.toThrow(MessageTakenError);
+    await answered(inHand, 'ambiguous');
+    expect(await unknowns.resolve(doubtful, 'looker', found)).toBe(true);
+  });
+
   it('without the number of an attempt it is found by the message, or is the newest (P12)', async () => {
     const id = await sending();
     expect(await reports.apply(id, undefined, report('sent'))).toBe('applied');
