@@ -60,6 +60,7 @@ export class ReportsStore {
           { deliveryId, number: told.number },
           { reportStatus: storedStatus(report), providerMessageId: report.providerMessageId },
         );
+        if (attempt !== undefined) await this.takeBack(tx, delivery, report.providerMessageId);
         await settleReport(tx, deliveryId, this.clock.now(), died);
         if (isOptOut) await this.optOuts.told(tx, delivery, channel, report.code ?? '');
         return 'applied';
@@ -67,6 +68,37 @@ export class ReportsStore {
     );
     if (isOptOut) this.optOuts.committed();
     return outcome;
+  }
+
+  /**
+   * A report names delivery and attempt; a look-up can only compare words. Where it gave the message to another delivery of the same
+   * words, that one is in doubt again.
+   */
+  private async takeBack(tx: EntityManager, owner: DeliveryEntity, providerMessageId: string): Promise<void> {
+    const { dialect } = this.database;
+    const now = this.clock.now();
+    const wrong = await rows<{ id: string }>(
+      tx,
+      dialect.bind(
+        `select deliveries.id from deliveries join attempts on attempts.delivery_id = deliveries.id
+          where deliveries.recipient = ? and deliveries.id <> ? and deliveries.state in ('sent', 'delivered')
+            and attempts.provider_message_id = ? and attempts.outcome = 'ambiguous'`,
+      ),
+      [owner.recipient, owner.id, providerMessageId],
+    );
+    for (const { id } of wrong) {
+      await tx.update(
+        AttemptEntity,
+        { deliveryId: id, providerMessageId },
+        { providerMessageId: null, reportStatus: null },
+      );
+      const doubt = { reason: 'may have been sent: the message that was found is of another delivery', dueAt: now };
+      await tx.update(
+        DeliveryEntity,
+        { id },
+        { ...doubt, state: 'unknown', providerMessageId: null, sentAt: null, deliveredAt: null, updatedAt: now },
+      );
+    }
   }
 
   private async attemptOf(

@@ -242,6 +242,22 @@ describe.each(await databases())('reports on %s', (kind) => {
     expect(await unknowns.resolve(doubtful, 'looker', found)).toBe(true);
   });
 
+  it('a report takes a message back from the delivery that a look-up gave it to', async () => {
+    const [finder, owner] = [await sending(), await sending()];
+    await answered(finder, 'ambiguous');
+    await answered(owner, 'ambiguous');
+    await store.claimUnknown('looker', 2, LEASE);
+    const found = { state: 'sent', reason: null, dueAt: NEVER, providerMessageId: 'SM1' } as const;
+    await unknowns.resolve(finder, 'looker', found);
+    await reports.apply(finder, 1, report('delivered'));
+    await unknowns.resolve(owner, 'looker', { state: 'queued', reason: 'not at the vendor', dueAt: NEVER });
+    expect(await reports.apply(owner, 1, report('sent'))).toBe('applied');
+    expect(await row(owner)).toMatchObject({ state: 'sent', providerMessageId: 'SM1' });
+    expect(await row(finder)).toMatchObject({ state: 'unknown', providerMessageId: null, deliveredAt: null });
+    expect(await store.claimUnknown('looker', 2, LEASE)).toEqual([finder]);
+    expect(await unknowns.taken(PHONE, await attempt(finder))).toEqual(['SM1']);
+  });
+
   it('without the number of an attempt it is found by the message, or is the newest (P12)', async () => {
     const id = await sending();
     expect(await reports.apply(id, undefined, report('sent'))).toBe('applied');
