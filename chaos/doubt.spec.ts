@@ -4,7 +4,7 @@ import { databases, Stage } from '../test/support/stage.js';
 import { figure, scaled } from './support/scale.js';
 
 /** SMS whose send has no clear answer, on each database. */
-const DOUBTFUL = scaled(200, 12);
+const DOUBTFUL = scaled(200, 6);
 
 describe.each(await databases())('SMS that may have been sent, on %s', (kind) => {
   it(`are each made once in the end: ${String(DOUBTFUL)} lost answers, no kill (P4, P5)`, async () => {
