@@ -10,6 +10,7 @@ import { NEVER, type AttemptOutcome, type DeliveryState, type StoredMessage } fr
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { CapsStore } from './caps.store.js';
 import type { Died } from './deaths.service.js';
+import type { Lease } from './lease-watch.js';
 import { settleReport } from './report-state.store.js';
 
 /** What a finished attempt changes on its delivery. */
@@ -243,31 +244,37 @@ export class DeliveriesStore {
     });
   }
 
+  /** Every owner with deliveries in hand. */
+  leases(): Promise<Lease[]> {
+    return this.database.read<Lease>(
+      `select lease_owner as owner, max(lease_until) as until from deliveries
+        where state = 'sending' and lease_owner is not null group by lease_owner`,
+    );
+  }
+
   /**
-   * Takes back what was in hand when a process died: expired leases, or every lease when this process is the only one.
-   * @param mine owners that are at work in this process, however late they are
+   * Takes back what was in hand when a process died.
+   * @param whose leases that nobody has renewed since they were read; or all but those of these owners
    * @returns ids with the attempt that had begun (undefined: none had, the vendor has seen nothing)
    */
   rescue(
     owner: string,
     leaseMs: number,
-    alone: boolean,
-    mine: string[] = [],
+    whose: readonly Lease[] | { allBut: readonly string[] },
   ): Promise<{ id: string; attempt: AttemptEntity | undefined }[]> {
     const now = this.clock.now();
     const { dialect } = this.database;
-    const notMine = mine.length === 0 ? '' : `and lease_owner not in (${mine.map(() => '?').join(', ')})`;
+    const lost = 'allBut' in whose ? othersThan(whose.allBut) : heldBy(whose);
     return this.database.uow.run(async (tx) => {
       const found = await rows<{ id: string }>(
         tx,
         dialect.bind(
           `with lost as (
-             select id from deliveries where state = 'sending' and (lease_until <= ? or ? = 1) ${notMine}
-              limit 500 ${dialect.claimLock}
+             select id from deliveries where state = 'sending' and ${lost.where} limit 500 ${dialect.claimLock}
            )
            update deliveries set lease_owner = ?, lease_until = ? where id in (select id from lost) returning id`,
         ),
-        [now, alone ? 1 : 0, ...mine, owner, now + leaseMs],
+        [...lost.parameters, owner, now + leaseMs],
       );
       const rescued: { id: string; attempt: AttemptEntity | undefined }[] = [];
       for (const { id } of found) {
@@ -341,4 +348,20 @@ export class DeliveriesStore {
       updated_at: now,
     };
   }
+}
+
+interface Condition {
+  where: string;
+  parameters: (string | number)[];
+}
+
+function othersThan(owners: readonly string[]): Condition {
+  if (owners.length === 0) return { where: '1 = 1', parameters: [] };
+  return { where: `lease_owner not in (${owners.map(() => '?').join(', ')})`, parameters: [...owners] };
+}
+
+function heldBy(leases: readonly Lease[]): Condition {
+  if (leases.length === 0) return { where: '1 = 0', parameters: [] };
+  const each = leases.map(() => '(lease_owner = ? and lease_until = ?)').join(' or ');
+  return { where: `(${each})`, parameters: leases.flatMap(({ owner, until }) => [owner, until]) };
 }

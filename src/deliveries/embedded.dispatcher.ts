@@ -7,6 +7,7 @@ import type { ChannelGate } from './channel-gate.service.js';
 import type { DeliverService } from './deliver.service.js';
 import type { DeliveriesStore } from './deliveries.store.js';
 import type { DeliveryDispatcher } from './delivery-dispatcher.js';
+import { LeaseWatch, type Lease } from './lease-watch.js';
 import type { Pace } from './pace.js';
 
 /** A claim is renewed while it is worked on; a dead process's work is taken within a lease and one look. */
@@ -14,6 +15,8 @@ const LEASE = 30 * SECOND;
 const RENEW_EVERY = 10 * SECOND;
 /** How often the work of dead processes is looked for. */
 const RESCUE_EVERY = 5 * SECOND;
+/** Taken over at once. */
+const MOST_LEASES = 100;
 /** Sends in hand on one channel: one that stalls leaves the others theirs. */
 const PARALLEL = 16;
 /** Another replica may hold the rows that looked due. */
@@ -45,6 +48,7 @@ export class EmbeddedDispatcher implements DeliveryDispatcher {
       this.log.error('deliveries.dispatcher-broke', errorFields(error));
     },
   );
+  private readonly watch = new LeaseWatch(LEASE);
   private rescuedAt = -Infinity;
   private heartbeat: NodeJS.Timeout | undefined;
 
@@ -174,13 +178,20 @@ export class EmbeddedDispatcher implements DeliveryDispatcher {
   private async rescue(): Promise<void> {
     this.rescuedAt = performance.now();
     const owner = randomUUID();
-    const mine = [...this.owners.keys()];
-    for (const { id, attempt } of await this.deliveries.rescue(owner, LEASE, this.options.alone, mine)) {
+    const whose = this.options.alone ? { allBut: [...this.owners.keys()] } : await this.lapsed();
+    if (Array.isArray(whose) && whose.length === 0) return;
+    for (const { id, attempt } of await this.deliveries.rescue(owner, LEASE, whose)) {
       await this.service.rescued(id, owner, attempt).catch((error: unknown) => {
         // It is rescued again; the others must not wait for that.
         this.log.error('delivery.rescue-broke', { deliveryId: id, ...errorFields(error) });
       });
     }
+  }
+
+  /** Leases of dead processes, at most as many as one statement takes well. */
+  private async lapsed(): Promise<Lease[]> {
+    const others = (await this.deliveries.leases()).filter(({ owner }) => !this.owners.has(owner));
+    return this.watch.lapsed(others, performance.now()).slice(0, MOST_LEASES);
   }
 
   private lane(channel: string): Set<Promise<unknown>> {

@@ -27,7 +27,10 @@ function harness(make: (desk: Desk, pollMs: number) => DeliveryDispatcher): Disp
 }
 
 function embedded(desk: Desk, pollMs: number): DeliveryDispatcher {
-  const store: Pick<DeliveriesStore, 'claim' | 'claimUnknown' | 'waiting' | 'nextLookUp' | 'renew' | 'rescue'> = {
+  const store: Pick<
+    DeliveriesStore,
+    'claim' | 'claimUnknown' | 'waiting' | 'nextLookUp' | 'renew' | 'leases' | 'rescue'
+  > = {
     claim: (owner, _channel, limit) => Promise.resolve(desk.claim(owner, limit)),
     claimUnknown: () => Promise.resolve([]),
     waiting: () => {
@@ -36,6 +39,7 @@ function embedded(desk: Desk, pollMs: number): DeliveryDispatcher {
     },
     nextLookUp: () => Promise.resolve(undefined),
     renew: () => Promise.resolve(),
+    leases: () => Promise.resolve([]),
     rescue: () => Promise.resolve([]),
   };
   const service: Pick<DeliverService, 'deliver' | 'lookUp' | 'rescued'> = {

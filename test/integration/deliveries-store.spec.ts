@@ -160,13 +160,23 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     expect(await row(id)).toMatchObject({ state: 'sending', leaseOwner: 'mine' });
   });
 
-  it('a lease that ran out is rescued, without an attempt when none had begun; the first owner has lost it', async () => {
+  it('a lease that nobody renews is rescued, without an attempt when none had begun; the first owner has lost it', async () => {
     const id = await claimed();
-    expect(await store.rescue('rescuer', LEASE, false)).toEqual([]);
-    own.clock.aheadMs = LEASE + 1_000;
-    expect(await store.rescue('rescuer', LEASE, false)).toEqual([{ id, attempt: undefined }]);
+    const leases = await store.leases();
+    expect(leases).toEqual([{ owner: 'mine', until: expect.any(Number) }]);
+    expect(await store.rescue('rescuer', LEASE, [])).toEqual([]);
+    expect(await store.rescue('rescuer', LEASE, leases)).toEqual([{ id, attempt: undefined }]);
     expect(await store.startAttempt(id, 'mine', RENDERED)).toBeUndefined();
     expect(await store.record(id, 'mine', undefined, { outcome: 'sent' }, to('sent'))).toBe(false);
+  });
+
+  it('a lease that was renewed after it was read is not rescued, nor one of an owner at work here (C17)', async () => {
+    await claimed();
+    const leases = await store.leases();
+    own.clock.aheadMs = 2 * 3_600_000;
+    await store.renew(['mine'], LEASE);
+    expect(await store.rescue('rescuer', LEASE, leases)).toEqual([]);
+    expect(await store.rescue('rescuer', LEASE, { allBut: ['mine'] })).toEqual([]);
   });
 
   it('a rescue tells the attempt that had begun, and not one that had ended before', async () => {
@@ -174,18 +184,20 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     await store.startAttempt(id, 'mine', RENDERED);
     await store.record(id, 'mine', 1, { outcome: 'deferred' }, to('queued', own.clock.now()));
     await store.claim('mine', 'sms', 1, LEASE);
-    expect(await store.rescue('rescuer', LEASE, true)).toEqual([{ id, attempt: undefined }]);
+    expect(await store.rescue('rescuer', LEASE, { allBut: [] })).toEqual([{ id, attempt: undefined }]);
     await store.record(id, 'rescuer', undefined, { outcome: 'released' }, to('queued', own.clock.now()));
     await store.claim('mine', 'sms', 1, LEASE);
     expect(await store.startAttempt(id, 'mine', RENDERED)).toBe(2);
-    expect(await store.rescue('rescuer', LEASE, true)).toMatchObject([{ id, attempt: { number: 2, outcome: null } }]);
+    expect(await store.rescue('rescuer', LEASE, { allBut: [] })).toMatchObject([
+      { id, attempt: { number: 2, outcome: null } },
+    ]);
   });
 
   it('several rescuers at once take a lost delivery once', async () => {
     await enqueue(Array.from({ length: 30 }, (_, n) => notification(`+1415555${String(1000 + n)}`)));
     await store.claim('dead process', 'sms', 30, LEASE);
-    own.clock.aheadMs = LEASE + 1_000;
-    const found = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.rescue(owner, LEASE, false)));
+    const leases = await store.leases();
+    const found = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.rescue(owner, LEASE, leases)));
     const ids = found.flat().map(({ id }) => id);
     expect(ids).toHaveLength(30);
     expect(new Set(ids).size).toBe(30);
