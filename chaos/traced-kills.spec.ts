@@ -121,7 +121,7 @@ async function walk(victim: Victim, sender: Sender, calls: string): Promise<stri
 
 describe('a server on SQLite that is killed while a callback meets many rules', () => {
   const RULES = scaled(10_000, 1_000);
-  const KILLS = scaled(40, 2);
+  const KILLS = scaled(20, 2);
 
   it('makes exactly one delivery for each rule and recipient (C4)', async () => {
     const victim = await Victim.start('SQLite', { SMTP_URL: '', MAIL_FROM: '' });

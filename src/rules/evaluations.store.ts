@@ -7,6 +7,9 @@ import { EvaluationEntity } from './evaluation.entity.js';
 import type { SkippedRecipient } from './plan.js';
 import type { Evaluation } from './rule.js';
 
+/** Rows of one statement: both databases have a limit on its parameters, and there may be thousands of rules. */
+const CHUNK = 500;
+
 /** What the rules made of jobs, with the explanations: of rules that did not match too. */
 @Injectable()
 export class EvaluationsStore {
@@ -22,25 +25,22 @@ export class EvaluationsStore {
     evaluations: readonly Evaluation[],
     skipped: readonly SkippedRecipient[],
   ): Promise<void> {
-    if (evaluations.length === 0) return;
     const createdAt = this.clock.now();
-    await tx.insert(
-      EvaluationEntity,
-      evaluations.map((evaluation) => ({
-        id: this.ids.next(),
-        jobId: source.jobId,
-        callbackId: source.callbackId ?? null,
-        trigger: source.trigger,
-        ruleId: evaluation.ruleId,
-        ruleName: evaluation.ruleName,
-        ruleVersion: evaluation.ruleVersion,
-        matched: evaluation.matched,
-        data: evaluation,
-        skipped: skipped
-          .filter(({ ruleId }) => ruleId === evaluation.ruleId)
-          .map(({ action, to, reason }) => ({ action, to, reason })),
-        createdAt,
-      })),
-    );
+    const rows = evaluations.map((evaluation) => ({
+      id: this.ids.next(),
+      jobId: source.jobId,
+      callbackId: source.callbackId ?? null,
+      trigger: source.trigger,
+      ruleId: evaluation.ruleId,
+      ruleName: evaluation.ruleName,
+      ruleVersion: evaluation.ruleVersion,
+      matched: evaluation.matched,
+      data: evaluation,
+      skipped: skipped
+        .filter(({ ruleId }) => ruleId === evaluation.ruleId)
+        .map(({ action, to, reason }) => ({ action, to, reason })),
+      createdAt,
+    }));
+    for (let i = 0; i < rows.length; i += CHUNK) await tx.insert(EvaluationEntity, rows.slice(i, i + CHUNK));
   }
 }
