@@ -180,7 +180,11 @@ export class DeliveriesStore {
         const held = await rows(tx, dialect.bind(`select id from deliveries where ${mine}`), [id, owner]);
         return held.length > 0 ? 'paused' : undefined;
       }
-      await tx.insert(AttemptEntity, { deliveryId: id, number: row.attempts_made, startedAt: now });
+      await changed(tx, dialect.bind('insert into attempts (delivery_id, number, started_at) values (?, ?, ?)'), [
+        id,
+        row.attempts_made,
+        now,
+      ]);
       return row.attempts_made;
     });
   }
@@ -225,16 +229,14 @@ export class DeliveriesStore {
       );
       if (count === 0) return false;
       if (attempt !== undefined) {
-        await tx.update(
-          AttemptEntity,
-          { deliveryId: id, number: attempt },
-          {
-            endedAt: now,
-            outcome: end.outcome,
-            code: end.code ?? null,
-            error: end.error ?? null,
-            ...(next.providerMessageId === undefined ? {} : { providerMessageId: next.providerMessageId }),
-          },
+        await changed(
+          tx,
+          dialect.bind(
+            `update attempts set ended_at = ?, outcome = ?, code = ?, error = ?,
+               provider_message_id = coalesce(?, provider_message_id)
+              where delivery_id = ? and number = ?`,
+          ),
+          [now, end.outcome, end.code ?? null, end.error ?? null, next.providerMessageId ?? null, id, attempt],
         );
       }
       if (next.state === 'sent' || next.state === 'unknown') await settleReport(tx, id, now, died);

@@ -17,9 +17,11 @@ export async function settleReport(
   now: number,
   died: Died,
 ): Promise<DeliveryState | undefined> {
+  const attempts = await tx.find(AttemptEntity, { where: { deliveryId: id }, order: { number: 'DESC' } });
+  // The delivery holds its whole message, and is not read for nothing: most have no report yet.
+  if (attempts.every(({ reportStatus }) => reportStatus === null)) return undefined;
   const delivery = await tx.findOneBy(DeliveryEntity, { id });
   if (!delivery || !['sent', 'unknown', 'queued'].includes(delivery.state)) return undefined;
-  const attempts = await tx.find(AttemptEntity, { where: { deliveryId: id }, order: { number: 'DESC' } });
   const next = wordOn(delivery, attempts, now);
   if (next === undefined) return undefined;
   const sent = { sentAt: delivery.sentAt ?? now, leaseOwner: null, leaseUntil: null, updatedAt: now };
