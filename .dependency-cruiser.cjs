@@ -33,7 +33,7 @@ const PURE_CORE = '^(node:)?(buffer|crypto|path|querystring|string_decoder|url|u
 const LAYERS = [
   {
     name: 'L0 ground',
-    path: '^src/(?!(main|cli|index|testing|app\\.module|(start|first-start|serve|blob-sweep)\\.service|herald\\.[a-z-]+)\\.ts$)[^/]+\\.ts$|^src/config/',
+    path: '^src/(?!(main|cli|index|testing|app\\.module|(start|first-start|serve)\\.service|herald\\.[a-z-]+)\\.ts$)[^/]+\\.ts$|^src/config/',
   },
   { name: 'L1', path: '^src/(transcripts|channels|database|providers|recipients|blobs|http)/' },
   { name: 'L2', path: '^src/(jobs|rules|templates)/' },
@@ -42,7 +42,7 @@ const LAYERS = [
   { name: 'L5', path: '^src/(health|console|keeping|operator)/' },
   {
     name: 'L6',
-    path: '^src/(sandbox/|(main|cli|index|testing|app\\.module|(start|first-start|serve|blob-sweep)\\.service|herald\\.[a-z-]+)\\.ts$)',
+    path: '^src/(sandbox/|(main|cli|index|testing|app\\.module|(start|first-start|serve)\\.service|herald\\.[a-z-]+)\\.ts$)',
   },
 ];
 

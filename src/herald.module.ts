@@ -1,5 +1,4 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
-import { BlobSweep } from './blob-sweep.service.js';
 import { BLOBS } from './blobs/blob-store.js';
 import { CallbacksModule } from './callbacks/callbacks.module.js';
 import { hookUrl } from './callbacks/hook-credential.js';
@@ -78,7 +77,7 @@ export class HeraldModule {
         KeepingModule,
         OperatorModule,
       ],
-      providers: [FirstStart, BlobSweep],
+      providers: [FirstStart],
     };
   }
 }

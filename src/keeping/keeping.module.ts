@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
+import { BlobSweep } from './blob-sweep.service.js';
 import { ClockGuard } from './clock-guard.service.js';
 import { ContentStore } from './content.store.js';
 import { ErasureService } from './erasure.service.js';
@@ -17,6 +18,7 @@ import { RetentionController } from './retention.controller.js';
   imports: [JobsModule, RecipientsModule],
   controllers: [RetentionController, ErasuresController],
   providers: [
+    BlobSweep,
     ClockGuard,
     ContentStore,
     ErasureService,
