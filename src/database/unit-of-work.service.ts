@@ -21,6 +21,8 @@ const LOCK_PAUSE = 50;
 
 /** So many share one commit at the most: an urgent one that comes meanwhile waits for all of them. */
 const GROUP = 16;
+/** Milliseconds that a commit may wait for company at the most: one for callbacks, whose sender waits too, and any other. */
+const GATHER = { urgent: 8, other: 16 };
 /** How long {@link UnitOfWork.forget} waits for other processes that read the file: three seconds. */
 const FORGET_TRIES = 15;
 const FORGET_PAUSE_MS = 200;
@@ -37,6 +39,8 @@ export class UnitOfWork {
   /** What has to run outside of a transaction. */
   private readonly between: (() => Promise<void>)[] = [];
   private running = false;
+  /** The last commit on a disk: how long its sync took, and when it ended, in milliseconds of the monotonic clock. */
+  private synced = { took: 0, at: 0 };
 
   constructor(
     private readonly source: DataSource,
@@ -101,10 +105,11 @@ export class UnitOfWork {
     else setImmediate(() => this.running || void this.drain());
   }
 
-  /** Awaits nothing but work: between the look that finds nothing and the end, nothing can come in unseen. */
+  /** Between the look that finds nothing and the end nothing is awaited, so nothing can come in unseen. */
   private async drain(): Promise<void> {
     this.running = true;
     for (;;) {
+      await this.gather();
       const between = this.between.shift();
       const group = this.nextGroup();
       if (!between && group.length === 0) break;
@@ -112,6 +117,21 @@ export class UnitOfWork {
       if (between) await between();
     }
     this.running = false;
+  }
+
+  /**
+   * A sync stops the event loop. On a slow disk commits back to back would leave no time for anything else, and each would hold what came in
+   * during the one before: one or two runs. So the next waits about as long as the last one took; on a fast disk, or after a pause, not at all.
+   */
+  private async gather(): Promise<void> {
+    for (;;) {
+      const urgent = this.urgent.length > 0;
+      const group = urgent ? this.urgent : this.waiting;
+      if (group.length === 0 || group.length >= GROUP || this.between.length > 0) return;
+      const wait = urgent ? Math.min(GATHER.urgent, this.synced.took) : Math.min(GATHER.other, 2 * this.synced.took);
+      if (performance.now() - this.synced.at >= wait - 1) return;
+      await sleep(1);
+    }
   }
 
   /** Urgent ones by themselves, so that they wait for nobody else's statements. */
@@ -137,6 +157,7 @@ export class UnitOfWork {
   /** @returns false when another process holds the database: nothing has run yet, and who still waits is left in the group */
   private async tryCommit(group: Turn[]): Promise<boolean> {
     const begun = { yet: false };
+    let done = 0;
     try {
       this.guard.admit();
       await this.leaveDeadTransaction();
@@ -145,7 +166,10 @@ export class UnitOfWork {
         begun.yet = true;
         if (group.length === 1) await group[0]?.run(tx);
         else for (const turn of group) await inSavepoint(tx, turn);
+        done = performance.now();
       });
+      const at = performance.now();
+      this.synced = { took: at - done, at };
     } catch (error) {
       if (begun.yet || storageFaultOf(error) !== 'locked') throw error;
       await this.waitForLock(group, error);

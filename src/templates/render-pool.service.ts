@@ -125,7 +125,7 @@ export class RenderPool {
     this.ready = false;
     const worker = new Worker(workerFile(), {
       workerData: { partials: this.partials },
-      resourceLimits: { maxOldGenerationSizeMb: this.heapLimitMb, maxYoungGenerationSizeMb: 16 },
+      resourceLimits: { maxOldGenerationSizeMb: this.heapLimitMb, maxYoungGenerationSizeMb: 4 },
       // Nothing of the parent's start: no test runner's flags, no inspector.
       execArgv: [],
       stdout: false,
