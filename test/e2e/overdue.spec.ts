@@ -142,6 +142,28 @@ describe.each(await databases())('jobs whose callback does not come, on %s', (ki
   );
 
   it(
+    'are submitted at most once more when Herald is killed while it submits, with one transcript and one message',
+    async () => {
+      const email = mailbox();
+      stage.deepgram.options.callbackBeforeAnswer = true;
+      const id = await stage.create({ email });
+      for (const until = Date.now() + PATIENCE_MS; requestsOf(id).length < 1 && Date.now() < until;)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      await stage.server.end('SIGKILL');
+      // On PostgreSQL another process could still hold it: the lease of the dead one ends first.
+      await stage.sql(`update jobs set lease_until = 1 where id = '${id}'`);
+      delete stage.deepgram.options.callbackBeforeAnswer;
+      await stage.server.restart();
+      const job = await stage.job(id, ({ state }) => state === 'submitted');
+      expect(requestsOf(id).map(({ requestId }) => requestId)).toEqual([expect.any(String), job.requestId]);
+      stage.deepgram.release();
+      await completedOnce(id, email, ['duplicate', 'settled']);
+      expect(requestsOf(id)).toHaveLength(2);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
     'do not fail by the late failure of the first submission: the second decides',
     async () => {
       const email = mailbox();
