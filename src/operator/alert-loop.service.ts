@@ -18,6 +18,8 @@ import { Problems, type Findings } from './problems.service.js';
 import { ToldBook } from './told-book.service.js';
 
 const EVERY = 15 * SECOND;
+/** As long as this process itself is not well. */
+const EVERY_WHEN_ILL = 5 * SECOND;
 /** Events come in bursts; one look is enough for one. */
 const AFTER_EVENT = 1 * SECOND;
 /** What may pass by itself is told only when it has lasted for so long: nobody is woken for a moment's silence of the database. */
@@ -75,6 +77,9 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
     this.subscription = this.events.events.subscribe((event) => {
       if (matters(event)) this.lookSoon();
     });
+    this.problems.onNew(() => {
+      this.lookSoon();
+    });
     this.wakeup.start();
   }
 
@@ -90,10 +95,14 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
   /** Sends over every path, and to the log. */
   async test(): ReturnType<AlertOutlets['test']> {
     this.log.error('operator.alert', { alert: 'test' });
-    return this.outlets.test(this.teller);
+    const outcomes = await this.outlets.test(this.teller);
+    // A path that works again is brought what it missed.
+    this.lookSoon();
+    return outcomes;
   }
 
   private lookSoon(): void {
+    if (this.stop.signal.aborted) return;
     this.eventTimer ??= setTimeout(() => {
       this.eventTimer = undefined;
       this.wakeup.now();
@@ -111,10 +120,11 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
       { now, unchecked },
     );
     this.write(plan.items);
+    const failing = this.outlets.failing().length;
     const told = await this.outlets.tell(plan.items, this.teller, this.stop.signal);
     if (told) this.logged.clear();
     await this.book.note([...plan.keep, ...(told ? plan.items.map((item) => toTold(item, now)) : [])], plan.forget);
-    return next;
+    return this.outlets.failing().length === failing ? next : SECOND;
   }
 
   /** The log is a path of its own that is always there. Once for each, however often the others are tried. */
@@ -133,11 +143,12 @@ export class AlertLoop implements OnApplicationBootstrap, BeforeApplicationShutd
 function sift({ problems, unchecked, open }: Findings, now: number) {
   const left = ({ kind, since }: DatedProblem): number => (PASSES_WITHIN[kind] ?? 0) - (now - since);
   const young = problems.filter((problem) => left(problem) > 0);
+  const isIll = problems.some(({ kind }) => kind === 'database' || kind === 'disk');
   return {
     ripe: problems.filter((problem) => left(problem) <= 0),
     unchecked: new Set([...unchecked, ...open, ...young.map(({ kind }) => kind)]),
     /** Milliseconds until the next one has lasted long enough. */
-    next: Math.max(SECOND, Math.min(EVERY, ...young.map(left))),
+    next: Math.max(SECOND, Math.min(isIll ? EVERY_WHEN_ILL : EVERY, ...young.map(left))),
   };
 }
 

@@ -46,6 +46,7 @@ export class Problems {
   latest: DatedProblem[] = [];
   private readonly firstSeen = new Map<string, number>();
   private readonly checks: Check[];
+  private seen: () => void = () => undefined;
   private looking: { begun: number; findings: Promise<Findings> } | undefined;
 
   constructor(
@@ -101,6 +102,11 @@ export class Problems {
         },
       },
     ];
+  }
+
+  /** Told when something is seen that was not there before, whoever looked. */
+  onNew(listener: () => void): void {
+    this.seen = listener;
   }
 
   /** Answers within three seconds and never rejects. Who asks while a look is under way shares it. */
@@ -163,6 +169,7 @@ export class Problems {
 
   private dated(found: OperatorProblem[], now: number): DatedProblem[] {
     const keys = new Set(found.map(({ key }) => key));
+    if (found.some(({ key }) => !this.firstSeen.has(key))) this.seen();
     for (const key of this.firstSeen.keys()) if (!keys.has(key)) this.firstSeen.delete(key);
     return found.map((one) => {
       const first = this.firstSeen.get(one.key) ?? now;

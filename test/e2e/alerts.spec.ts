@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AlertSink } from '../support/alert-sink.js';
 import { header, startSmtpSink, type SmtpSink } from '../support/smtp-sink.js';
-import { databases, PATIENCE_MS, Stage, type StageOptions } from '../support/stage.js';
+import { databases, PATIENCE_MS, Stage, type DatabaseKind, type StageOptions } from '../support/stage.js';
 
 interface Health {
   status: string;
@@ -11,24 +11,25 @@ interface Health {
 
 const CANARY = 'canary-9f3e';
 
-describe.each(await databases())('what is wrong, on %s', (kind) => {
-  let stage: Stage;
-  let webhook: AlertSink;
-  let mail: SmtpSink | undefined;
+let stage: Stage;
+let webhook: AlertSink;
+let mail: SmtpSink | undefined;
 
-  const start = async (options: StageOptions = {}): Promise<void> => {
-    webhook = await AlertSink.start();
-    const env = { HERALD_ALERT_WEBHOOK_URL: webhook.url, HERALD_MIN_FREE_BYTES: '0', ...options.env };
-    stage = await Stage.start(kind, { ...options, env });
-  };
-  afterEach(async () => {
-    await stage.stop();
-    await webhook.stop();
-    await mail?.close();
-    mail = undefined;
-  });
-  const health = async (): Promise<Health> => (await stage.server.get<Health>('/v1/health')).body;
-  const until = (line: string) => webhook.until(line, PATIENCE_MS);
+async function start(kind: DatabaseKind, options: StageOptions = {}): Promise<void> {
+  webhook = await AlertSink.start();
+  const env = { HERALD_ALERT_WEBHOOK_URL: webhook.url, HERALD_MIN_FREE_BYTES: '0', ...options.env };
+  stage = await Stage.start(kind, { ...options, env });
+}
+afterEach(async () => {
+  await stage.stop();
+  await webhook.stop();
+  await mail?.close();
+  mail = undefined;
+});
+const health = async (): Promise<Health> => (await stage.server.get<Health>('/v1/health')).body;
+const until = (line: string) => webhook.until(line, PATIENCE_MS);
+
+describe.each(await databases())('what is wrong, on %s', (kind) => {
   /** A job whose mail is refused for good. */
   const dies = async (): Promise<void> => {
     const address = `${CANARY}-${String(Math.random()).slice(2)}@clinic.example`;
@@ -40,7 +41,7 @@ describe.each(await databases())('what is wrong, on %s', (kind) => {
   it(
     'is told once for each kind, shown with what to do, not told again after a restart, and told when it is over',
     async () => {
-      await start();
+      await start(kind);
       expect(await health()).toMatchObject({ status: 'ok', problems: [], alerts: ['webhook'] });
 
       await dies();
@@ -93,12 +94,14 @@ describe.each(await databases())('what is wrong, on %s', (kind) => {
     },
     2 * PATIENCE_MS,
   );
+});
 
+describe('an alert', () => {
   it(
     'comes over its own mail server when that of the messages refuses the login, and the webhook is broken',
     async () => {
       mail = await startSmtpSink({ login: { user: 'operator', pass: 'zqx7-password' } });
-      await start({
+      await start('SQLite', {
         smtp: { credentials: { user: 'herald', password: 'another' } },
         env: { HERALD_ALERT_SMTP_URL: mail.url, HERALD_ALERT_TO: 'on-call@clinic.example' },
       });
@@ -146,7 +149,7 @@ describe.each(await databases())('what is wrong, on %s', (kind) => {
   it(
     'counts a callback that is too large as a transcript about to be lost',
     async () => {
-      await start({ env: { HERALD_MAX_CALLBACK_BYTES: '2KiB' } });
+      await start('SQLite', { env: { HERALD_MAX_CALLBACK_BYTES: '2KiB' } });
       stage.deepgram.holdCallbacks();
       const id = await stage.submitted();
       expect((await stage.server.hook(id, 'x'.repeat(3_000))).status).toBe(413);

@@ -16,6 +16,8 @@ export class AlertSink {
   readonly bodies: AlertBody[] = [];
   /** What it answers from now on. */
   status = 200;
+  /** Milliseconds until it answers. */
+  delayMs = 0;
   /** Requests, taken or not. */
   requests = 0;
 
@@ -31,7 +33,9 @@ export class AlertSink {
       request.on('end', () => {
         sink.requests += 1;
         if (sink.status === 200) sink.bodies.push(JSON.parse(Buffer.concat(chunks).toString('utf8')) as AlertBody);
-        response.writeHead(sink.status, { location: '/elsewhere', connection: 'close' }).end('ok');
+        setTimeout(() => {
+          response.writeHead(sink.status, { location: '/elsewhere', connection: 'close' }).end('ok');
+        }, sink.delayMs);
       });
     });
     server.listen(0, '127.0.0.1');
