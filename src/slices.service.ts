@@ -6,17 +6,26 @@ const SLICE_MS = 8;
  * @returns what the work returns
  */
 export async function inSlices<T>(work: Iterator<unknown, T>): Promise<T> {
-  let started = performance.now();
+  const stepDone = slices();
   for (;;) {
     const step = work.next();
     if (step.done === true) return step.value;
-    if (performance.now() - started < SLICE_MS) continue;
-    await othersFirst();
-    started = performance.now();
+    await stepDone();
   }
 }
 
+/** @returns a function to await after each step of a long work: it comes back at once, or, after some milliseconds, when others had a turn */
+export function slices(): () => Promise<void> | undefined {
+  let started = performance.now();
+  return () => {
+    if (performance.now() - started < SLICE_MS) return undefined;
+    return othersFirst().then(() => {
+      started = performance.now();
+    });
+  };
+}
+
 /** Resolves when what waits for the event loop has had its turn. */
-export function othersFirst(): Promise<void> {
+function othersFirst(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

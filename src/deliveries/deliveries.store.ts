@@ -5,6 +5,7 @@ import { Database } from '../database/database.service.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
 import { Ids } from '../ids.service.js';
 import type { Notification } from '../rules/plan.js';
+import { slices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { NEVER, type AttemptOutcome, type DeliveryState, type StoredMessage } from './delivery.js';
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
@@ -60,8 +61,10 @@ export class DeliveriesStore {
     const now = this.clock.now();
     const { dialect } = this.database;
     const caps = await this.caps.open(tx, notifications);
+    const stepDone = slices();
     let added = 0;
     for (const notification of notifications) {
+      await stepDone();
       if (source.replay && (await this.plannedBefore(tx, source.jobId, notification))) continue;
       const held = caps.over(notification);
       const row = this.toRow(notification, source, now, held);

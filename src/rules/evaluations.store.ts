@@ -2,13 +2,14 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Ids } from '../ids.service.js';
+import { slices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { EvaluationEntity } from './evaluation.entity.js';
 import type { SkippedRecipient } from './plan.js';
 import type { Evaluation } from './rule.js';
 
-/** Rows of one statement: both databases have a limit on its parameters, and there may be thousands of rules. */
-const CHUNK = 500;
+/** Rows of one statement: a database takes a bounded number of parameters, and the event loop stands still meanwhile. */
+const ROWS = 100;
 
 /** What the rules made of jobs, with the explanations: of rules that did not match too. */
 @Injectable()
@@ -26,21 +27,31 @@ export class EvaluationsStore {
     skipped: readonly SkippedRecipient[],
   ): Promise<void> {
     const createdAt = this.clock.now();
-    const rows = evaluations.map((evaluation) => ({
-      id: this.ids.next(),
-      jobId: source.jobId,
-      callbackId: source.callbackId ?? null,
-      trigger: source.trigger,
-      ruleId: evaluation.ruleId,
-      ruleName: evaluation.ruleName,
-      ruleVersion: evaluation.ruleVersion,
-      matched: evaluation.matched,
-      data: evaluation,
-      skipped: skipped
-        .filter(({ ruleId }) => ruleId === evaluation.ruleId)
-        .map(({ action, to, reason }) => ({ action, to, reason })),
-      createdAt,
-    }));
-    for (let i = 0; i < rows.length; i += CHUNK) await tx.insert(EvaluationEntity, rows.slice(i, i + CHUNK));
+    const stepDone = slices();
+    const skippedBy = skippedByRule(skipped);
+    for (let i = 0; i < evaluations.length; i += ROWS) {
+      const rows = evaluations.slice(i, i + ROWS).map((evaluation) => ({
+        id: this.ids.next(),
+        jobId: source.jobId,
+        callbackId: source.callbackId ?? null,
+        trigger: source.trigger,
+        ruleId: evaluation.ruleId,
+        ruleName: evaluation.ruleName,
+        ruleVersion: evaluation.ruleVersion,
+        matched: evaluation.matched,
+        data: evaluation,
+        skipped: skippedBy.get(evaluation.ruleId) ?? [],
+        createdAt,
+      }));
+      await tx.insert(EvaluationEntity, rows);
+      await stepDone();
+    }
   }
+}
+
+function skippedByRule(skipped: readonly SkippedRecipient[]): Map<string, EvaluationEntity['skipped']> {
+  const byRule = new Map<string, EvaluationEntity['skipped']>();
+  for (const { ruleId, action, to, reason } of skipped)
+    byRule.set(ruleId, [...(byRule.get(ruleId) ?? []), { action, to, reason }]);
+  return byRule;
 }
