@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull, type EntityManager } from 'typeorm';
+import { IsNull, Not, type EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { isDuplicateKey } from '../database/duplicate-key.js';
@@ -257,13 +257,15 @@ export class JobsStore {
   }
 
   async complete(tx: EntityManager, id: string, requestId: string): Promise<void> {
+    // One adopted job for a request: a body that names that of another job does not take it over.
+    const isTaken = await tx.existsBy(JobEntity, { requestId, origin: 'external', id: Not(id) });
     await tx.update(
       JobEntity,
       { id },
       {
         ...this.settledFields(),
         state: 'completed',
-        requestId,
+        ...(isTaken ? {} : { requestId }),
         failure: null,
         audioBlob: null,
         contentDroppedAt: null,

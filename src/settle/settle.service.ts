@@ -108,7 +108,8 @@ export class SettleService {
     const requestId = 'requestId' in result ? result.requestId : undefined;
     let job: JobEntity | undefined;
     if (callback.jobId !== '') job = await this.jobs.findForCallback(manager, callback.jobId);
-    else if (requestId !== undefined) job = await this.jobs.findByRequestId(manager, requestId);
+    // Also where the row of its job is lost: the request may have been adopted by another callback of it.
+    if (!job && requestId !== undefined) job = await this.jobs.findByRequestId(manager, requestId);
     if (!job) return { job, standing: { kind: 'unknown' } };
     if (job.deletedAt !== null) return { job, standing: { kind: 'deleted' } };
     const hasTranscript = await this.transcripts.exists(manager, job.id);

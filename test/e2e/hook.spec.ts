@@ -666,6 +666,32 @@ describe.each(await databases())('the callback route on %s', (kind) => {
     );
 
     it(
+      'takes a callback whose job is lost for the job that its request was adopted as (P9)',
+      async () => {
+        const request = (n: number): string => `22222222-0000-4000-8000-00000000000${String(n)}`;
+        const told = JSON.parse(BODY.toString('utf8')) as { metadata: object };
+        const body = JSON.stringify({ ...told, metadata: { ...told.metadata, request_id: request(1) } });
+        const lost = (n: number): string => `01980000-0000-7000-8000-00000000000${String(n)}`;
+        const hook = async (n: number, text: string): Promise<void> => {
+          expect((await stage.server.hook(lost(n), text)).status).toBe(200);
+        };
+        await hook(1, body);
+        await stage.job(lost(1), ({ state }) => state === 'completed');
+        await hook(2, body);
+        const first = await stage.job(lost(1), ({ callbacks }) => callbacks.length === 2);
+        expect(first.callbacks.map(({ state }) => state).sort()).toEqual(['duplicate', 'settled']);
+        expect((await stage.server.get(`/v1/jobs/${lost(2)}`)).status).toBe(404);
+        // A job that failed, then completed by a body of a request that is another job's.
+        await hook(3, `{"err_code":"X","err_msg":"no","request_id":"${request(3)}"}`);
+        await stage.job(lost(3), ({ state }) => state === 'failed');
+        await hook(3, ` ${body}`);
+        const third = await stage.job(lost(3), ({ state }) => state === 'completed');
+        expect(third.requestId).toBe(request(3));
+      },
+      PATIENCE_MS,
+    );
+
+    it(
       'adopts a failure as a failed job, and quarantines what says nothing',
       async () => {
         const failure = Buffer.from(
