@@ -136,22 +136,6 @@ describe('bad input', () => {
     expect(failures).toBe(0);
     expect(pending()).toBe(0);
     const broken = server.log.split('\n').filter((line) => /settle-broke|uncaught|unhandled/i.test(line));
-    /*DBG*/ if (broken.length > 0) {
-      const { writeFileSync } = await import('node:fs');
-      writeFileSync(
-        '/tmp/poison-broken.json',
-        JSON.stringify(
-          {
-            broken,
-            rows: ask(
-              `select id, job_id, content_encoding, cast(body as text) as body from callbacks where reason like 'settling it broke%'`,
-            ),
-          },
-          null,
-          1,
-        ),
-      );
-    }
     expect(broken.slice(0, 10)).toEqual([]);
     expect(ask(`select id, reason from callbacks where reason like 'settling it broke%' or attempts > 0`)).toEqual([]);
     expect(server.pid).toBe(pid);
