@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NOTHING_BROKEN, reckon } from './support/reckoning.js';
-import { figure, scaled } from './support/scale.js';
+import { figure, scaled, SHORT } from './support/scale.js';
 import { Sender } from './support/sender.js';
-import type { SmtpStep } from './support/staged-smtp.js';
+import { StagedSmtp, type SmtpStep } from './support/staged-smtp.js';
 import type { TwilioStep } from './support/staged-twilio.js';
 import { Victim } from './support/victim.js';
 
@@ -18,8 +18,8 @@ const EACH = scaled(25, 1);
 const EACH_SMS = scaled(50, 1);
 const PATIENCE_MS = 60_000;
 
-async function until(done: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+async function until(done: () => boolean, what: string, patienceMs = PATIENCE_MS): Promise<void> {
+  const deadline = Date.now() + patienceMs;
   while (!done()) {
     if (Date.now() > deadline) throw new Error(`${what} never came`);
     await sleep(5);
@@ -135,6 +135,48 @@ describe('a server on SQLite that is killed at a step of a send', () => {
 
   it('makes every SMS exactly once, wherever it was killed (C5, C6: T1 to T6)', () => lanes.sms);
 });
+
+/** The claim has to lapse first, in the eyes of the process that takes it: 30 s, and a look every 5 s. */
+const RESCUE_MS = 60_000;
+
+// Half a minute of waiting, which CI can do without.
+if (!SHORT) {
+  describe('a server on PostgreSQL that is killed in the middle of a mail', () => {
+    it('leaves it to another process, which sends it once, within a minute (C5)', async () => {
+      const victim = await Victim.start('PostgreSQL');
+      // Each process has a sink of its own, so that it is known whose mail is cut.
+      const smtp = new StagedSmtp();
+      const replica = await victim.stage.replica({ SMTP_URL: await smtp.start() });
+      const sender = new Sender(victim.url);
+      try {
+        let to: string | undefined;
+        victim.smtp.onStep = (step, whom) => {
+          if (step !== 'S5' || to !== undefined) return;
+          to = whom;
+          victim.strike();
+          victim.cut();
+        };
+        for (let sent = 1; to === undefined; sent++) {
+          await sender.send({ email: true });
+          await until(() => to !== undefined || victim.smtp.mails.length + smtp.mails.length === sent, 'a mail');
+        }
+        const killed = performance.now();
+        const copies = (): number => [...victim.smtp.mails, ...smtp.mails].filter((mail) => mail.to === to).length;
+        await until(() => copies() > 0, 'the mail that was cut', 2 * RESCUE_MS);
+        const rescuedMs = performance.now() - killed;
+        figure('mail in flight, killed on PostgreSQL: sent by another process after', `${rescuedMs.toFixed(0)} ms`);
+        await victim.drained();
+        expect(copies()).toBe(1);
+        expect(rescuedMs).toBeLessThan(RESCUE_MS);
+      } finally {
+        sender.stop();
+        await replica.stop();
+        await victim.stop();
+        await smtp.stop();
+      }
+    });
+  });
+}
 
 /** The time from the ready server on; that of the start is in a figure of its own. */
 function tellRescue(walked: readonly { step: string; startMs: number; rescuedMs: number }[]): void {
