@@ -4,11 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import BetterSqlite3 from 'better-sqlite3';
 import fc from 'fast-check';
 import { HealthWatch } from '../test/support/health.js';
-import { TestServer } from '../test/support/server.js';
+import { longBody } from '../test/support/long-transcript.js';
+import { basic, HOOK_PASSWORD, TestServer } from '../test/support/server.js';
+import { PATIENCE_MS } from '../test/support/stage.js';
 import { badInputs, type BadInput, type Known } from './support/bad-input.js';
 import { figure, scaled } from './support/scale.js';
 
 const INPUTS = scaled(100_000, 2_000);
+/** About 105 bytes each. */
+const WORDS = scaled(480_000, 150_000);
 const BATCH = 250;
 const AT_ONCE = 8;
 const SETTLE_MS = 600_000;
@@ -142,5 +146,41 @@ describe('bad input', () => {
     // What stands under `__proto__` in a body is in no answer.
     const answer = await server.get('/v1/health');
     expect([answer.status, JSON.stringify(answer.body)]).toEqual([200, expect.not.stringContaining('polluted')]);
+  });
+
+  it('of 50 MB of words is settled on the side: small callbacks overtake it, health answers, memory comes back (I2, I6)', async () => {
+    const body = longBody(WORDS, 'fifty-megabytes', {}, 'zebra crossing');
+    const before = await server.rss();
+    let peak = before;
+    const watch = setInterval(() => void server.rss().then((rss) => (peak = Math.max(peak, rss))), 50);
+    health = new HealthWatch(server.url);
+    const post = async (bytes: Uint8Array): Promise<string> => {
+      const headers = { authorization: basic(HOOK_PASSWORD), 'content-type': 'application/json' };
+      const answer = await fetch(`${server.url}/hook`, { method: 'POST', body: bytes, headers });
+      expect(answer.status).toBe(200);
+      return ((await answer.json()) as { callback: string }).callback;
+    };
+    const settled = (id: string): Promise<{ state: string; jobId: string }> =>
+      server.until<{ state: string; jobId: string }, { state: string; jobId: string }>(
+        `/v1/callbacks/${id}`,
+        (callback) => callback.state !== 'pending' && callback,
+        PATIENCE_MS,
+      );
+    const started = performance.now();
+    const large = await post(body);
+    const small = await settled(await post(longBody(20, 'small')));
+    const smallMs = Math.round(performance.now() - started);
+    const { state, jobId } = await settled(large);
+    const largeMs = Math.round(performance.now() - started);
+    const captions = await server.get<string>(`/v1/transcripts/${jobId}.srt`);
+    const { slowestMs, failures } = await health.end();
+    clearInterval(watch);
+    const size = `${(body.length / 1e6).toFixed(0)} MB of words`;
+    figure(`${size}: settled`, `in ${String(largeMs)} ms, a small callback beside it in ${String(smallMs)} ms`);
+    figure(`${size}: slowest health`, `${String(slowestMs)} ms`);
+    figure(`${size}: RSS`, `${before.toFixed(0)} MiB before, at most ${peak.toFixed(0)} MiB`);
+    expect([state, small.state, failures]).toEqual(['settled', 'settled', 0]);
+    expect(captions.body.slice(-100)).toContain('zebra crossing');
+    expect(smallMs).toBeLessThan(largeMs);
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { hookPassword } from '../../src/callbacks/hook-credential.js';
+import { isObject } from '../../src/json.js';
 import { fixtures, readFixture } from '../../test/fixtures/deepgram/index.js';
 import { ADMIN_KEY, basic, HOOK_PASSWORD, SECRET } from '../../test/support/server.js';
 import { sharedBodies, sharedErrors, sharedRead, sharedStreaming } from '../../test/support/shared-deepgram.js';
@@ -24,6 +25,12 @@ function parsedOrText(bytes: Buffer): unknown {
   } catch {
     return bytes.toString('utf8');
   }
+}
+
+/** One that is no repeat, and whose job is told to somebody. */
+function asAnotherRequest(body: unknown, requestId: string): unknown {
+  if (!isObject(body) || !isObject(body.metadata)) return body;
+  return { ...body, metadata: { ...body.metadata, request_id: requestId, extra: { email: 'dana@clinic.example' } } };
 }
 
 interface Operation {
@@ -304,8 +311,8 @@ function headersOf(authorization: string): fc.Arbitrary<Record<string, string>> 
 
 /** Callbacks with the right credential. */
 function callbacks(jobIds: string[]): fc.Arbitrary<BadInput> {
-  const body = fc.constantFrom(...BODIES).chain((bytes) => {
-    const parsed = parsedOrText(bytes);
+  const body = fc.tuple(fc.constantFrom(...BODIES), fc.uuid()).chain(([bytes, requestId]) => {
+    const parsed = asAnotherRequest(parsedOrText(bytes), requestId);
     return fc.oneof(
       { weight: 5, arbitrary: mutatedJson(parsed) },
       { weight: 3, arbitrary: mutatedBytes(bytes) },

@@ -145,7 +145,7 @@ describe('words, speakers and utterances', () => {
     expect(fixture('redaction').text).toContain('[NAME_1]');
   });
 
-  it('takes silence for a success without words', () => {
+  it('takes silence for a success without words (I9)', () => {
     for (const name of ['silence', 'silence-with-paragraphs']) {
       expect(fixture(name)).toMatchObject({
         text: '',
@@ -286,7 +286,7 @@ describe('bodies that are no transcript', () => {
 });
 
 describe('bytes and values that nobody expects', () => {
-  it('drops a byte order mark and survives bytes that are not UTF-8', () => {
+  it('drops a byte order mark and survives bytes that are not UTF-8 (I4)', () => {
     const body = readFixture('mono-punctuated.json');
     expect(transcriptOf(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), body])).words).toHaveLength(20);
     const damaged = Buffer.from(body);
@@ -294,7 +294,7 @@ describe('bytes and values that nobody expects', () => {
     expect(transcriptOf(damaged).warnings).toContain('some characters could not be decoded');
   });
 
-  it('keeps out what a database cannot store: NUL, lone surrogates', () => {
+  it('keeps out what a database cannot store: NUL, lone surrogates (I4)', () => {
     const { words } = transcriptOf(
       Buffer.from(
         '{"results":{"channels":[{"alternatives":[{"words":[{"word":"a\\u0000b\\ud83dc\\ud83d\\ude00"}]}]}]}}',
@@ -303,7 +303,7 @@ describe('bytes and values that nobody expects', () => {
     expect(words[0]?.text).toBe('ab\ufffdc\u{1f600}');
   });
 
-  it('is not moved by __proto__ keys', () => {
+  it('is not moved by __proto__ keys (I3)', () => {
     const result = parse(
       '{"metadata":{"extra":{"__proto__":{"polluted":"yes"},"constructor":"c"}},"results":{"channels":[]}}',
     );
@@ -313,7 +313,7 @@ describe('bytes and values that nobody expects', () => {
     expect(Object.keys(extra)).toEqual(['constructor']);
   });
 
-  it('bends numbers into range and reads numeric text', () => {
+  it('bends numbers into range and reads numeric text (I9)', () => {
     const words = [
       { word: 'a', start: '1.5', end: 1e300, confidence: 7, speaker: -1 },
       { word: 'b', start: null, end: null },
@@ -351,7 +351,7 @@ describe('bytes and values that nobody expects', () => {
     expect([speakers.length, utterances.length]).toEqual([3, 500]);
   });
 
-  it('never throws and always answers one of three, for any JSON', () => {
+  it('never throws and always answers one of three, for any JSON (I1, I9)', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 6 }), (text) => {
         expect(['transcript', 'failure', 'unreadable']).toContain(parse(text).kind);
