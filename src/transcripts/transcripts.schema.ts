@@ -25,7 +25,6 @@ export const listTranscripts = z.strictObject({
 export type ListTranscripts = z.infer<typeof listTranscripts>;
 
 export const TRANSCRIPT_FORMATS = ['json', 'txt', 'srt', 'vtt'] as const;
-type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number];
 
 /** `JOB`, `JOB.txt`, `JOB.srt`, `JOB.vtt`, `JOB.json`. */
 export const transcriptFile = z.string().transform((text, context) => {
