@@ -57,7 +57,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
 
   describe('e-mail', () => {
     it(
-      'a refused recipient is dead with the code; after the mend a retry sends it once',
+      'a refused recipient is dead with the code, and is not tried again by itself; after the mend a retry sends it once (P2)',
       async () => {
         const address = mailbox();
         stage.smtp.refuse(address);
@@ -76,6 +76,48 @@ describe.each(await databases())('deliveries on %s', (kind) => {
         stage.smtp.refuse(address, 250, 'welcome');
         expect(mailsTo(address)).toHaveLength(0);
         await act(id, 'cancel');
+      },
+      PATIENCE_MS,
+    );
+
+    it(
+      'what the mail server refuses after the words is dead with the code as well (P2)',
+      async () => {
+        for (const code of [552, 554]) {
+          const address = mailbox();
+          stage.smtp.failNext('data', code, '5.7.1 not this one');
+          const id = await only({ email: address });
+          const dead = await stage.delivery(id, ({ state }) => state === 'dead');
+          expect(dead.attempts.map(({ outcome, code: told }) => [outcome, told?.slice(0, 3)])).toEqual([
+            ['rejected', String(code)],
+          ]);
+          expect(mailsTo(address)).toHaveLength(0);
+        }
+      },
+      PATIENCE_MS,
+    );
+
+    it(
+      'of several recipients the one that is refused is dead, and the others have one mail each (P3)',
+      async () => {
+        const [good, gone, other] = [mailbox(), mailbox(), mailbox()];
+        const rule = {
+          name: 'several',
+          on: 'transcript.completed',
+          when: `has(job.tags.several)`,
+          actions: [{ channel: 'email', to: [good, gone, other], template: 'transcript-ready' }],
+        };
+        expect((await stage.server.api('POST', '/v1/rules', rule)).status).toBe(201);
+        stage.smtp.refuse(gone);
+        const deliveries = [];
+        for (const id of await transcript({ several: 'yes' })) {
+          deliveries.push(await stage.delivery(id, ({ state }) => ['sent', 'dead'].includes(state)));
+        }
+        expect(deliveries.map(({ state }) => state).sort()).toEqual(['dead', 'sent', 'sent']);
+        const dead = deliveries.find(({ state }) => state === 'dead')?.id ?? '';
+        expect((await act(dead, 'retry')).status).toBe(200);
+        await stage.delivery(dead, ({ state, attempts }) => state === 'dead' && attempts.length === 2);
+        expect([good, gone, other].map((address) => mailsTo(address).length)).toEqual([1, 0, 1]);
       },
       PATIENCE_MS,
     );
@@ -398,7 +440,7 @@ describe.each(await databases())('deliveries on %s', (kind) => {
       );
 
       it(
-        'are refused when forged, altered or unsigned, and without effect for an unknown delivery',
+        'are refused when forged, altered or unsigned, and without effect for an unknown delivery (P12)',
         async () => {
           const id = await only({ phone: number() });
           await stage.delivery(id, ({ state }) => state === 'sent');
