@@ -100,7 +100,8 @@ const migrate: Command = async (args, env) => {
   const undone = await undoLastMigration(settings);
   return [
     `The migration ${undone} is undone. Start the version before this one now: this one would migrate again.`,
-    'Lost is what only this version knew: deadlines, paused channels, caps, alerts, proofs of erasure, senders of opt-outs.',
+    'Lost is what only this version knew: deadlines, paused channels, caps, alerts, proofs of erasure, senders of opt-outs,',
+    'and of very large transcripts all but the beginning: POST /v1/callbacks/{id}/replay brings the rest back.',
   ];
 };
 

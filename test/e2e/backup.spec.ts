@@ -158,7 +158,7 @@ describe('a backup of a running server on SQLite', () => {
 
 describe.each((await databases()).filter((kind) => kind === 'PostgreSQL'))('a backup on %s', (kind) => {
   it(
-    'holds the files, names the commands for the database, and `herald hold` keeps what was pending',
+    'holds the files, names the commands for the database, and `herald hold` keeps what was pending (C21)',
     async () => {
       const stage = await Stage.start(kind, { smtp: { delayMs: 3_000 } });
       try {
@@ -182,6 +182,13 @@ describe.each((await databases()).filter((kind) => kind === 'PostgreSQL'))('a ba
         });
         const restored = await runCli(['restore', backup, '--to', path.join(folder, 'data')], env);
         expect(restored).toMatchObject({ code: 0, output: expect.stringContaining('herald hold') });
+        // The mail of the dead server may still come; the new one sends none until a person says so.
+        await stage.server.restart({ HERALD_DATA_DIR: path.join(folder, 'data') });
+        const job = await stage.job(id, () => true);
+        expect(job.deliveries).toMatchObject([{ state: 'held', reason: expect.stringContaining('restored') }]);
+        expect((await stage.server.get(`/v1/transcripts/${id}/raw`)).status).toBe(200);
+        await stage.server.api('POST', '/v1/deliveries/retry', { state: 'held' });
+        await stage.job(id, ({ deliveries }) => deliveries[0]?.state === 'sent');
       } finally {
         await stage.stop();
       }
