@@ -269,6 +269,31 @@ describe.each(await databases())('vendors that fail on %s', (kind) => {
   if (kind !== 'PostgreSQL') return;
 
   it(
+    'clocks that jump two hours ahead take no delivery from a process that is at work on it (C17)',
+    async () => {
+      const { herald, sink } = await open();
+      const other = await TestApp.start(kind, {
+        sharing: herald,
+        env: { SMTP_URL: sink.url, MAIL_FROM: 'herald@example.com' },
+      });
+      opened.push(other);
+      // Longer than it takes until the work of dead processes is looked for.
+      sink.delayMs = 8_000;
+      await calls(herald, 1, MAIL);
+      await until(
+        () => sink.counts.messages,
+        (messages) => messages === 1,
+      );
+      herald.clock.aheadMs = other.clock.aheadMs = 2 * HOUR;
+      await all(herald, `state = 'sent'`, 1);
+      const [sent] = await shown(herald, 'email');
+      expect(sent?.attempts).toEqual([expect.objectContaining({ outcome: 'sent' })]);
+      expect(sink.received).toHaveLength(1);
+    },
+    2 * PATIENCE_MS,
+  );
+
+  it(
     'a database that goes away for six seconds between a send and its outcome brings no second mail (C16)',
     async () => {
       const { herald, sink } = await open();
