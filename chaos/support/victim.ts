@@ -27,6 +27,8 @@ export class Victim {
         SMTP_URL: await smtp.start(),
         TWILIO_BASE_URL: await twilio.start(),
         HERALD_LOG_LEVEL: 'warn',
+        // More than the cap is sent on purpose.
+        HERALD_SMS_PER_HOUR: 'none',
         ...env,
       },
     });

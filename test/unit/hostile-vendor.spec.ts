@@ -1,4 +1,6 @@
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SMTPServer } from 'smtp-server';
 import { SmtpChannel } from '../../src/channels/email/email.channel.service.js';
 import type { Message } from '../../src/channels/message.js';
 import { TwilioChannel } from '../../src/channels/sms/sms.channel.service.js';
@@ -8,6 +10,9 @@ import { startHostile, type HostileVendor } from '../support/hostile-vendor.js';
 const DEADLINE_MS = 1_000;
 /** What the kernel and Node have taken before anybody looks at it. */
 const BUFFERS = 8 * 1024 * 1024;
+
+const TEXT: Message = { kind: 'sms', to: '+14155552671', text: 'Hi', segments: 1, encoding: 'GSM-7' };
+const MAIL: Message = { kind: 'email', to: 'ada@example.com', subject: 's', text: 't', html: 'h', attachments: [] };
 
 const opened: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -49,7 +54,6 @@ describe('Twilio that answers without end', () => {
   // It takes longer than the deadline on a busy machine.
   beforeAll(() => import('twilio'), 60_000);
 
-  const message: Message = { kind: 'sms', to: '+14155552671', text: 'Hi', segments: 1, encoding: 'GSM-7' };
   const ok = 'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n';
 
   it.each<[string, Parameters<typeof startHostile>[0], string]>([
@@ -75,7 +79,7 @@ describe('Twilio that answers without end', () => {
       deadlineMs: DEADLINE_MS,
     });
     opened.push(channel);
-    const ended = await ends(() => channel.send(message, contextOf()));
+    const ended = await ends(() => channel.send(TEXT, contextOf()));
     expect(ended).toMatchObject({ vendorClass: 'AMBIGUOUS', vendorCode: code });
     expect(ended.tookMs).toBeLessThan(DEADLINE_MS + 2_000);
     expect(vendor.taken()).toBeLessThan(BUFFERS);
@@ -106,8 +110,36 @@ describe('a mail server that speaks without end', () => {
       deadlineMs: DEADLINE_MS,
     });
     opened.push(channel);
-    const ended = await ends(() => channel.send(message, contextOf()));
+    const ended = await ends(() => channel.send(MAIL, contextOf()));
     expect(ended.tookMs).toBeLessThan(DEADLINE_MS + 2_000);
     expect(vendor.taken()).toBeLessThan(BUFFERS);
+  });
+});
+
+describe('a vendor whose certificate nobody vouches for, or that speaks no TLS (P5)', () => {
+  const twilio = (port: number): TwilioChannel =>
+    new TwilioChannel({
+      ...{ accountSid: `AC${'0'.repeat(32)}`, authToken: 'test-token', from: '+15551234567' },
+      baseUrl: `https://127.0.0.1:${String(port)}`,
+    });
+  const smtp = (port: number): SmtpChannel =>
+    new SmtpChannel({ url: `smtps://127.0.0.1:${String(port)}`, from: 'herald@example.com' });
+
+  it.each<[string, (port: number) => TwilioChannel | SmtpChannel, Message, boolean, string]>([
+    ['Twilio with such a certificate', twilio, TEXT, true, 'NOT_SENT'],
+    ['Twilio without TLS', twilio, TEXT, false, 'NOT_SENT'],
+    ['a mail server with such a certificate', smtp, MAIL, true, 'CONFIG'],
+    ['a mail server without TLS', smtp, MAIL, false, 'CONFIG'],
+  ])('%s: nothing was sent', async (_name, make, message, secure, vendorClass) => {
+    // It brings a certificate of its own.
+    const server = new SMTPServer({ secure, disabledCommands: secure ? [] : ['STARTTLS'], logger: false });
+    server.on('error', () => undefined);
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    opened.push({ close: () => new Promise<void>((resolve) => server.close(resolve)) });
+    const channel = make((server.server.address() as AddressInfo).port);
+    opened.push(channel);
+    expect(await ends(() => channel.send(message, contextOf()))).toMatchObject({ vendorClass });
   });
 });

@@ -98,7 +98,7 @@ const CASES: [string, Shape, string, string][] = [
 ];
 
 describe('classifySmtpError', () => {
-  it.each(CASES)('reads %s', (_name, shape, vendorClass, vendorCode) => {
+  it.each(CASES)('reads %s (P1, P2)', (_name, shape, vendorClass, vendorCode) => {
     const error = classifySmtpError(shape);
     expect({ vendorClass: error.vendorClass, vendorCode: error.vendorCode }).toEqual({ vendorClass, vendorCode });
     expect(error).toBeInstanceOf(KINDS[vendorClass] ?? SendDeferredError);

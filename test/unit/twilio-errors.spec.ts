@@ -48,7 +48,7 @@ describe('TWILIO_CODES', () => {
   });
 
   it.each(Object.entries(EXPECTED).flatMap(([name, codes]) => codes.map((code) => [code, name] as const)))(
-    'puts %i in %s, and the answer with it means the same',
+    'puts %i in %s, and the answer with it means the same (P4)',
     (code, className) => {
       expect(twilioCode(code)?.class).toBe(className);
       const error = classifyTwilioError(answer(400, code), {}, NOW);
