@@ -80,7 +80,10 @@ describe('Twilio that answers without end', () => {
     });
     opened.push(channel);
     const ended = await ends(() => channel.send(TEXT, contextOf()));
-    expect(ended).toMatchObject({ vendorClass: 'AMBIGUOUS', vendorCode: code });
+    expect(ended).toMatchObject({
+      vendorClass: 'AMBIGUOUS',
+      vendorCode: expect.stringMatching(new RegExp(`^(${code})$`)),
+    });
     expect(ended.tookMs).toBeLessThan(DEADLINE_MS + 2_000);
     expect(vendor.taken()).toBeLessThan(BUFFERS);
     expect(vendor.connections).toBe(1);
@@ -88,15 +91,6 @@ describe('Twilio that answers without end', () => {
 });
 
 describe('a mail server that speaks without end', () => {
-  const message: Message = {
-    kind: 'email',
-    to: 'ada@example.com',
-    subject: 's',
-    text: 't',
-    html: 'h',
-    attachments: [],
-  };
-
   it.each<[string, Parameters<typeof startHostile>[0]]>([
     ['never', { atOnce: true }],
     ['a byte now and then', { more: '2', everyMs: 50, atOnce: true }],
@@ -128,8 +122,8 @@ describe('a vendor whose certificate nobody vouches for, or that speaks no TLS (
   it.each<[string, (port: number) => TwilioChannel | SmtpChannel, Message, boolean, string]>([
     ['Twilio with such a certificate', twilio, TEXT, true, 'NOT_SENT'],
     ['Twilio without TLS', twilio, TEXT, false, 'NOT_SENT'],
-    ['a mail server with such a certificate', smtp, MAIL, true, 'CONFIG'],
-    ['a mail server without TLS', smtp, MAIL, false, 'CONFIG'],
+    ['a mail server with such a certificate', smtp, MAIL, true, 'NOT_SENT'],
+    ['a mail server without TLS', smtp, MAIL, false, 'NOT_SENT'],
   ])('%s: nothing was sent', async (_name, make, message, secure, vendorClass) => {
     // It brings a certificate of its own.
     const server = new SMTPServer({ secure, disabledCommands: secure ? [] : ['STARTTLS'], logger: false });
