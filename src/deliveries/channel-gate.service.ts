@@ -131,9 +131,14 @@ export class ChannelGate implements OnModuleInit, BeforeApplicationShutdown {
     lane.trial = UNCLAIMED;
     if (!own) return true;
     const again = this.clock.now() + TRIAL_LEASE;
-    const taken = await this.store.takeTrial(channel, own.trialAt ?? 0, again);
-    if (taken) own.trialAt = again;
-    else lane.trial = undefined;
+    let taken = false;
+    try {
+      taken = await this.store.takeTrial(channel, own.trialAt ?? 0, again);
+    } finally {
+      // A database that fails here must not leave the channel with a trial that nobody makes.
+      if (taken) own.trialAt = again;
+      else lane.trial = undefined;
+    }
     return taken;
   }
 

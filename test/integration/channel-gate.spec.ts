@@ -1,4 +1,6 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { ChannelStatesStore } from '../../src/deliveries/channel-states.store.js';
+import { DISPATCHER, type DeliveryDispatcher } from '../../src/deliveries/delivery-dispatcher.js';
 import { MINUTE } from '../../src/duration.js';
 import { basic, freePort } from '../support/server.js';
 import { HOOK_PASSWORD, TestApp, databases } from '../support/app.js';
@@ -104,6 +106,27 @@ describe.each(await databases())('the gate of a channel on %s', (kind) => {
       expect(sink.received).toHaveLength(7);
     },
     2 * PATIENCE_MS,
+  );
+
+  it(
+    'is tried again when the database failed as a trial began (C16)',
+    async () => {
+      const { herald, sink } = await open();
+      sink.fault = { at: 'mail', reply: [535, '5.7.8 authentication required'] };
+      await calls(herald, 1);
+      await until(
+        () => state(herald),
+        ({ cause }) => cause === 'vendor',
+      );
+      sink.fault = undefined;
+      const store = herald.app.get(ChannelStatesStore, { strict: false });
+      const take = jest.spyOn(store, 'takeTrial').mockRejectedValueOnce(new Error('connection lost'));
+      herald.clock.aheadMs = MINUTE + 1_000;
+      herald.app.get<DeliveryDispatcher>(DISPATCHER, { strict: false }).wake();
+      await until(() => mails(herald), allSent);
+      expect(take.mock.calls.length).toBeGreaterThan(1);
+    },
+    PATIENCE_MS,
   );
 
   it(
