@@ -19,6 +19,7 @@ import { DeliveriesController } from './deliveries.controller.js';
 import { DeliveriesQueryStore } from './deliveries.query.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
+import { DueTimes } from './due-times.service.js';
 import { EmbeddedDispatcher } from './embedded.dispatcher.js';
 import { InboundController } from './inbound.controller.js';
 import { InboundStore } from './inbound.store.js';
@@ -62,6 +63,7 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
     LookUps,
     UnknownStore,
     DeliverService,
+    DueTimes,
     {
       provide: DISPATCHER,
       inject: [SETTINGS, DeliveriesStore, DeliverService, ChannelGate, ChannelsRegistry, Clock, Log],

@@ -1,6 +1,9 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { RateLimitedError } from '../errors.js';
 
+/** Seconds. */
+const WINDOW = 60;
+
 /** Counts refused credentials by source address. It never looks at right ones: nobody can lock the operator out. */
 export class FailureLimiter {
   private readonly failures: RateLimiterMemory;
@@ -10,7 +13,7 @@ export class FailureLimiter {
     aMinute: number,
     private readonly message: string,
   ) {
-    this.failures = new RateLimiterMemory({ points: aMinute, duration: 60 });
+    this.failures = new RateLimiterMemory({ points: aMinute, duration: WINDOW });
   }
 
   /** @throws RateLimitedError over the limit */
@@ -19,7 +22,8 @@ export class FailureLimiter {
       await this.failures.consume(address);
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      throw new RateLimitedError(this.message, refusal.msBeforeNext);
+      // The count ends by a timer; what is left of it is told by the wall clock, which may have been set back meanwhile.
+      throw new RateLimitedError(this.message, Math.min(refusal.msBeforeNext, WINDOW * 1_000));
     }
   }
 }

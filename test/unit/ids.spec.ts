@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { Clock } from '../../src/clock.js';
+import { Ids } from '../../src/ids.service.js';
 import { isUuid, uuidv7 } from '../../src/ids.js';
 
 const times = fc.integer({ min: 0, max: 2 ** 48 - 1 });
@@ -33,6 +35,30 @@ describe('uuidv7', () => {
 
   it('differs when the random bytes differ', () => {
     expect(uuidv7(1, new Uint8Array(10))).not.toBe(uuidv7(1, new Uint8Array(10).fill(9)));
+  });
+});
+
+describe('Ids', () => {
+  class SetClock extends Clock {
+    time = 1_700_000_000_000;
+
+    override now(): number {
+      return this.time;
+    }
+  }
+
+  it('go on in order: 10,000 of one millisecond, and after the clock was set back (C17)', () => {
+    const clock = new SetClock();
+    const ids = new Ids(clock);
+    const made = Array.from({ length: 10_000 }, () => ids.next());
+    clock.time -= 86_400_000;
+    made.push(...Array.from({ length: 10_000 }, () => ids.next()));
+    clock.time += 2 * 86_400_000;
+    made.push(ids.next());
+    expect(made).toEqual([...made].sort());
+    expect(new Set(made).size).toBe(made.length);
+    expect(made.every(isUuid)).toBe(true);
+    expect(parseInt(made.at(-1)?.replace('-', '').slice(0, 12) ?? '', 16)).toBe(clock.time);
   });
 });
 
