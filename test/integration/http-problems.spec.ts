@@ -223,11 +223,19 @@ describe('every error is a problem', () => {
       'POST /v1/things HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       400,
     ],
+    [
+      'a chunk size that lies',
+      'POST /v1/things HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n',
+      400,
+    ],
+    ['two encodings', 'POST /v1/things HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, identity\r\n\r\n', 400],
+    ['a folded header', 'GET /v1/things HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n', 400],
+    ['a space before the colon', 'GET /v1/things HTTP/1.1\r\nHost: h\r\nContent-Length : 2\r\n\r\n{}', 400],
     ['an unknown method', 'FROB / HTTP/1.1\r\nHost: h\r\n\r\n', 400],
     ['a bare line feed', 'GET / HTTP/1.1\nHost: h\n\n', 400],
     ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00', 400],
     ['too large headers', `GET / HTTP/1.1\r\nHost: h\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
-  ])('answers %s with a problem and closes', async (_name, bytes, status) => {
+  ])('answers %s with a problem and closes (I8)', async (_name, bytes, status) => {
     const answer = await rawRequest(http.port, bytes);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${String(status)} `));
     expect(answer).toContain('Content-Type: application/problem+json');
