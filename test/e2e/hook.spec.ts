@@ -761,7 +761,7 @@ describe.each(await databases())('the callback route on %s', (kind) => {
   );
 
   it(
-    'slows down who tries wrong credentials, and still takes the right one',
+    'slows down who tries wrong credentials, and still takes the right one (X5, X20)',
     async () => {
       const id = await stage.submitted();
       const answers = await Promise.all(

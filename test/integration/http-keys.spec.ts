@@ -221,7 +221,7 @@ describe('API keys', () => {
     expect(await http.keys.ensureAdminKey()).toBeUndefined();
   });
 
-  it('X5: limits wrong keys by source, and never a right one', async () => {
+  it('limits wrong keys by source, and never a right one (X5, X20)', async () => {
     await start([WorkController]);
     const tries = [];
     for (let i = 0; i < 25; i++) tries.push(await ask('GET', '/v1/work', `herald_wrong-${String(i)}`));
@@ -242,7 +242,7 @@ describe('API keys', () => {
     expect(last).toBe(429);
   });
 
-  it('X8: does not start with a route that says nothing of who may call it, or with an unchecked parameter', async () => {
+  it('does not start with a route that says nothing of who may call it, or with an unchecked parameter (X8)', async () => {
     await start();
     await expect(startHttpApp([ForgottenController])).rejects.toThrow(
       [

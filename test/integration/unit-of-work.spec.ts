@@ -83,7 +83,7 @@ describe.each(await databases())('UnitOfWork on %s', (kind) => {
   });
   afterEach(() => bench.close());
 
-  it('C22: of 100 runs started in one tick with every tenth failing, exactly the 90 that resolved are stored', async () => {
+  it('of 100 runs started in one tick with every tenth failing, exactly the 90 that resolved are stored (C22)', async () => {
     const numbers = Array.from({ length: 100 }, (_, n) => n);
     const settled = await Promise.allSettled(
       numbers.map((n) => bench.uow.run(async (tx) => (n % 10 === 0 ? addAndFail(tx, n) : (await add(tx, n), n)))),
