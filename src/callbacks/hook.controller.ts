@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { Controller, HttpCode, Inject, Param, Post, Put, Req } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import pLimit from 'p-limit';
 import { z } from 'zod';
 import { BLOBS, type BlobStore } from '../blobs/blob-store.js';
 import type { Settings } from '../config/env.js';
@@ -11,12 +12,12 @@ import { BodyTooLargeError, NotFoundError, StorageUnavailableError, Unauthorized
 import { Public } from '../http/api-key.guard.js';
 import { FailureLimiter } from '../http/failure-limiter.service.js';
 import { isUuid } from '../ids.js';
-import { JsonLimitError, isObject, parseJson } from '../json.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
+import { holdsCallbackSecret } from './body-secret.js';
 import { receiveBody, type ReceivedBody } from './body-reader.service.js';
 import { CallbackInbox } from './callback-inbox.service.js';
-import { sameText, verifyBasic, verifyHookCredential, type CredentialCheck } from './hook-credential.js';
+import { verifyBasic, verifyHookCredential, type CredentialCheck } from './hook-credential.js';
 import { HOOK_SECRET } from './tokens.js';
 
 const CHALLENGE = 'Basic realm="herald"';
@@ -38,6 +39,8 @@ interface Acknowledgement {
 @Controller('hook')
 export class HookController {
   private readonly failures = new FailureLimiter(FAILURES_A_MINUTE, 'Too many requests with a wrong credential');
+  /** Of all the large bodies whose sender is not known yet, one is in memory. */
+  private readonly unproven = pLimit(1);
 
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
@@ -171,23 +174,10 @@ export class HookController {
     );
   }
 
-  /**
-   * Looks for `metadata.extra.callback_secret`. The only parsing before an acknowledgement: the body itself is the credential.
-   * Bodies that do not even name the key are not parsed.
-   */
   private async holdsSecret({ body, blobKey }: ReceivedBody, password: string): Promise<boolean> {
-    const bytes = body ?? (blobKey === undefined ? Buffer.alloc(0) : await this.blobs.read(blobKey));
-    if (!bytes.includes('"callback_secret"')) return false;
-    try {
-      const parsed = parseJson(bytes.toString('utf8'));
-      const metadata = isObject(parsed) ? parsed.metadata : undefined;
-      const extra = isObject(metadata) ? metadata.extra : undefined;
-      const secret = isObject(extra) ? extra.callback_secret : undefined;
-      return typeof secret === 'string' && sameText(secret, password);
-    } catch (error) {
-      if (error instanceof SyntaxError || error instanceof JsonLimitError) return false;
-      throw error;
-    }
+    if (body) return holdsCallbackSecret(body, password);
+    if (blobKey === undefined) return false;
+    return this.unproven(async () => holdsCallbackSecret(await this.blobs.read(blobKey), password));
   }
 }
 
