@@ -40,6 +40,7 @@ function send(url: string, { method = 'POST', headers = {}, body = [] }: Sending
       answered = true;
       let text = '';
       response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('error', reject);
       response.on('end', () => {
         const answer = { status: response.statusCode ?? 0, headers: response.headers, text };
         const socket = response.socket;
@@ -717,6 +718,32 @@ describe.each(await databases())('the callback route on %s', (kind) => {
   });
 
   it(
+    'slows down who tries wrong credentials, and still takes the right one (X5, X20)',
+    async () => {
+      const id = await stage.submitted();
+      const answers = await Promise.all(
+        Array.from({ length: 150 }, () =>
+          send(urlOf(id), {
+            headers: { authorization: basic('wrong'), 'content-length': '2' },
+            body: [Buffer.from('{}')],
+          }),
+        ),
+      );
+      const statuses = new Set(answers.map(({ status }) => status));
+      expect([...statuses].sort()).toEqual([401, 429]);
+      const limited = answers.find(({ status }) => status === 429);
+      expect(Number(limited?.headers['retry-after'])).toBeGreaterThan(0);
+      // Who sends its credential only when asked is asked all the same: the same proxy may stand in front of both.
+      const asked = await send(urlOf(id), { headers: { 'content-length': '2' }, body: [Buffer.from('{}')] });
+      expect([asked.status, asked.headers['www-authenticate']]).toEqual([401, 'Basic realm="herald"']);
+      expect((await stage.server.hook(id, BODY)).status).toBe(200);
+      expect((await stage.settled(id)).state).toBe('completed');
+    },
+    PATIENCE_MS,
+  );
+
+  // The last: it leaves a backlog that others would have to wait for.
+  it(
     'keeps a row for every 2xx under 64 connections (C22)',
     async () => {
       const padding = transcriptOf(28_000).toString('utf8');
@@ -756,31 +783,6 @@ describe.each(await databases())('the callback route on %s', (kind) => {
       const rows = await stage.sql<{ id: string }>(`select id from callbacks where job_id in (${list})`);
       expect(rows.filter(({ id }) => acknowledged.has(id))).toHaveLength(acknowledged.size);
       expect((await fetch(`${stage.server.url}/healthz`)).status).toBe(200);
-    },
-    PATIENCE_MS,
-  );
-
-  it(
-    'slows down who tries wrong credentials, and still takes the right one (X5, X20)',
-    async () => {
-      const id = await stage.submitted();
-      const answers = await Promise.all(
-        Array.from({ length: 150 }, () =>
-          send(urlOf(id), {
-            headers: { authorization: basic('wrong'), 'content-length': '2' },
-            body: [Buffer.from('{}')],
-          }),
-        ),
-      );
-      const statuses = new Set(answers.map(({ status }) => status));
-      expect([...statuses].sort()).toEqual([401, 429]);
-      const limited = answers.find(({ status }) => status === 429);
-      expect(Number(limited?.headers['retry-after'])).toBeGreaterThan(0);
-      // Who sends its credential only when asked is asked all the same: the same proxy may stand in front of both.
-      const asked = await send(urlOf(id), { headers: { 'content-length': '2' }, body: [Buffer.from('{}')] });
-      expect([asked.status, asked.headers['www-authenticate']]).toEqual([401, 'Basic realm="herald"']);
-      expect((await stage.server.hook(id, BODY)).status).toBe(200);
-      expect((await stage.settled(id)).state).toBe('completed');
     },
     PATIENCE_MS,
   );
