@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { ApiKeyEntity } from '../http/api-key.entity.js';
 import { CallbackEntity } from '../callbacks/callback.entity.js';
@@ -37,10 +38,22 @@ export const migrations = [First1700000000001, Reliability1700000000002];
 /** A short wait for a locked file: the driver is synchronous, so a longer one would stop the whole process. */
 const BUSY_TIMEOUT_MS = 20;
 
+/**
+ * Between two of its users a client of the pool has a moment without a listener, and an error that nobody hears would end the process.
+ * Nothing is hidden: whoever uses the client is told by its statement.
+ */
+class HeardClient extends pg.Client {
+  constructor(options?: pg.ClientConfig) {
+    super(options);
+    this.on('error', () => undefined);
+  }
+}
+
 /** A server that does not answer must not hold whoever asks for ever. The server's own limit comes first: it ends the statement. */
 const PATIENCE = {
   connectTimeoutMS: 5_000,
   extra: {
+    Client: HeardClient,
     statement_timeout: 12_000,
     query_timeout: 15_000,
     idle_in_transaction_session_timeout: 30_000,
@@ -75,7 +88,7 @@ export function writeSource(settings: DatabaseSettings, patience: 'limited' | 'p
           url: settings.url,
           poolSize: 10,
           parseInt8: true,
-          ...(patience === 'limited' ? PATIENCE : { connectTimeoutMS: 10_000 }),
+          ...(patience === 'limited' ? PATIENCE : { connectTimeoutMS: 10_000, extra: { Client: HeardClient } }),
         },
   );
 }
