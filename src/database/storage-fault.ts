@@ -38,6 +38,10 @@ const CODES: [RegExp, StorageFault][] = [
   [/^(08\w{3}|53\w{3}|57P\d\d|57014|55P03|25006|25P03)$/, 'unreachable'],
 ];
 
-/** What pg says without a code: the connection broke, did not come, or the answer did not come. */
-const WITHOUT_CODE =
-  /^(Connection terminated|timeout e(xceeded|xpired)|Query read timeout|Client (was closed|has encountered a connection error))/;
+/** What pg says without a code: the connection broke, did not come, or the answer did not come. TypeORM then lets go of the connection. */
+const WITHOUT_CODE = new RegExp(
+  [
+    '^(Connection terminated|timeout e(xceeded|xpired)|Query read timeout|Client (was closed|has encountered a connection error)',
+    'Database connection provided by a query runner was already released|Query runner already released)',
+  ].join('|'),
+);

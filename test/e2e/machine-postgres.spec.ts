@@ -165,7 +165,7 @@ suite('a PostgreSQL that goes away under load', () => {
     'its connections terminated: refused with 503, healed within five seconds, and nothing lost (C16)',
     async () => {
       const before = repeated();
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 8; i++) {
         await sql(
           `select pg_terminate_backend(pid) from pg_stat_activity where datname = 'herald' and pid <> pg_backend_pid()`,
         );

@@ -12,6 +12,7 @@ import { bearerToken } from '../../src/http/api-key.guard.js';
 import { NestLog } from '../../src/http/nest-log.service.js';
 import { allows } from '../../src/http/principal.js';
 import { toAnswer } from '../../src/http/problem.filter.js';
+import { QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
 import { storageFaultOf } from '../../src/database/storage-fault.js';
 import { codeOfStatus, errorsPage, problemOf } from '../../src/http/problem.js';
 import { RouteTable } from '../../src/http/route-table.js';
@@ -139,6 +140,8 @@ describe('problems', () => {
       'Query read timeout',
       'Connection terminated unexpectedly',
       'timeout exceeded when trying to connect',
+      new QueryRunnerProviderAlreadyReleasedError().message,
+      new QueryRunnerAlreadyReleasedError().message,
     ])
       expect([message, storageFaultOf(new Error(message))]).toEqual([message, 'unreachable']);
     for (const code of [
