@@ -1,20 +1,12 @@
+import type { Settings } from '../config/env.js';
 import { PluginError } from '../errors.js';
 import { CaptureChannel } from './capture/capture.channel.service.js';
 import { CHANNEL_KINDS, type Channel, type ChannelKind, type Recipient } from './channel.js';
 import { SmtpChannel } from './email/email.channel.service.js';
 import { TwilioChannel } from './sms/sms.channel.service.js';
 
-export interface ChannelSettings {
-  smtp?: { url: string; from: string };
-  twilio?: {
-    accountSid: string;
-    authToken: string;
-    from?: string;
-    messagingServiceSid?: string;
-    baseUrl?: string;
-    countries?: string[];
-  };
-}
+/** Absent means captured. */
+type ChannelSettings = Pick<Settings, 'smtp' | 'twilio'>;
 
 /** The channels `email` and `sms`; one that is not configured is captured. */
 export function makeChannels(settings: ChannelSettings): Channel[] {

@@ -8,6 +8,7 @@ import type { Notification } from '../../src/rules/plan.js';
 import { databases } from '../support/app.js';
 import { capped } from '../support/caps.js';
 import { TestDatabase } from '../support/database.js';
+import { notificationOf } from '../support/notification.js';
 
 describe.each(await databases())('caps on %s', (kind) => {
   let own: TestDatabase;
@@ -25,23 +26,8 @@ describe.each(await databases())('caps on %s', (kind) => {
     });
   });
 
-  const notification = (to: string, over: Partial<Notification> = {}): Notification => ({
-    ruleId: 'rule',
-    ruleName: 'Rule',
-    ruleVersion: 1,
-    action: 0,
-    channel: 'sms',
-    kind: 'sms',
-    to,
-    recipient: {},
-    template: 'sms-alert',
-    attach: [],
-    state: 'queued',
-    dueAt: own.clock.now(),
-    dedupeKey: String(++serial),
-    matches: [],
-    ...over,
-  });
+  const notification = (to: string, over: Partial<Notification> = {}): Notification =>
+    notificationOf(own, to, { dedupeKey: String(++serial), ...over });
   const enqueue = (caps: CapsStore, notifications: Notification[]): Promise<number> =>
     own.database.uow.run((tx) =>
       new DeliveriesStore(own.database, own.ids, own.clock, caps).enqueue(tx, notifications, {

@@ -5,6 +5,7 @@ import { MINUTE } from '../../src/duration.js';
 import { basic, freePort } from '../support/server.js';
 import { HOOK_PASSWORD, TestApp, databases } from '../support/app.js';
 import { startSmtpSink, type SmtpSink } from '../support/smtp-sink.js';
+import { until } from '../support/until.js';
 import { readFixture } from '../fixtures/deepgram/index.js';
 
 const PATIENCE_MS = 60_000;
@@ -45,16 +46,6 @@ describe.each(await databases())('the gate of a channel on %s', (kind) => {
         body: JSON.stringify(body),
       });
       expect(answer.status).toBe(200);
-    }
-  }
-
-  async function until<T>(read: () => Promise<T>, met: (value: T) => boolean): Promise<T> {
-    const deadline = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const value = await read();
-      if (met(value)) return value;
-      if (Date.now() > deadline) throw new Error(`it never came to it: ${JSON.stringify(value).slice(0, 1_000)}`);
-      await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }
 

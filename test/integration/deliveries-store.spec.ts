@@ -8,6 +8,7 @@ import type { Notification } from '../../src/rules/plan.js';
 import { databases } from '../support/app.js';
 import { uncapped } from '../support/caps.js';
 import { TestDatabase } from '../support/database.js';
+import { notificationOf } from '../support/notification.js';
 
 const LEASE = 60_000;
 
@@ -33,23 +34,8 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     });
   });
 
-  const notification = (to: string, over: Partial<Notification> = {}): Notification => ({
-    ruleId: 'rule',
-    ruleName: 'Rule',
-    ruleVersion: 1,
-    action: 0,
-    channel: 'sms',
-    kind: 'sms',
-    to,
-    recipient: {},
-    template: 'sms-alert',
-    attach: [],
-    state: 'queued',
-    dueAt: own.clock.now(),
-    dedupeKey: `job:rule:v${String(over.ruleVersion ?? 1)}:0:sms:${to}`,
-    matches: [],
-    ...over,
-  });
+  const notification = (to: string, over: Partial<Notification> = {}): Notification =>
+    notificationOf(own, to, { dedupeKey: `job:rule:v${String(over.ruleVersion ?? 1)}:0:sms:${to}`, ...over });
 
   const enqueue = (notifications: Notification[], source = FIRST_SETTLE): Promise<number> =>
     own.database.uow.run((tx) => store.enqueue(tx, notifications, source));

@@ -13,6 +13,7 @@ import { databases, HOOK_PASSWORD, TestApp } from '../support/app.js';
 import { basic } from '../support/server.js';
 import { startSmtpSink, type SmtpSink } from '../support/smtp-sink.js';
 import { startTwilio, type TwilioStandIn } from '../support/twilio-fault-proxy.js';
+import { until } from '../support/until.js';
 
 const PATIENCE_MS = 60_000;
 const CALL = JSON.parse(readFixture('diarized.json').toString('utf8')) as { metadata: Record<string, unknown> };
@@ -23,16 +24,6 @@ interface Shown {
   state: string;
   createdAt: string;
   attempts: { startedAt: string; outcome: string | null; code: string | null }[];
-}
-
-async function until<T>(read: () => Promise<T> | T, met: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const value = await read();
-    if (met(value)) return value;
-    if (Date.now() > deadline) throw new Error(`it never came to it: ${JSON.stringify(value).slice(0, 1_000)}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 
 describe.each(await databases())('vendors that fail on %s', (kind) => {
