@@ -12,6 +12,11 @@ export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
 export const SECRET = 'secret-of-the-tests-0123456789-0123456789';
 export const HOOK_PASSWORD = 'hook-password-of-the-tests';
 
+/** Each wait ends before a test's own patience does, so that what fails is named. */
+const START_MS = 50_000;
+const ANSWER_MS = 40_000;
+const END_MS = 20_000;
+
 export interface Answer<T = Record<string, unknown>> {
   status: number;
   headers: Headers;
@@ -59,7 +64,15 @@ export class TestServer {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
     const ended = new Promise<number | null>((resolve) => this.child.once('exit', resolve));
     this.child.kill(signal);
-    return ended;
+    const late = setTimeout(() => {
+      this.output.push(`[the test waited ${String(END_MS)} ms for the end, then killed it]\n`);
+      this.child.kill('SIGKILL');
+    }, END_MS);
+    try {
+      return await ended;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   /** Starts it again on the same data. */
@@ -84,6 +97,7 @@ export class TestServer {
   ): Promise<Answer<T>> {
     const response = await fetch(`${this.url}${route}`, {
       method,
+      signal: AbortSignal.timeout(ANSWER_MS),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...init,
       headers: {
@@ -162,18 +176,18 @@ async function launch(url: string, env: Record<string, string>, output: string[]
   });
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + START_MS;
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`Herald ended with ${String(child.exitCode)}: ${output.join('')}`);
-    const ready = await fetch(`${url}/readyz`).then(
+    const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5_000) }).then(
       (response) => response.ok,
       () => false,
     );
     if (ready) return child;
     if (Date.now() > deadline) {
       child.kill('SIGKILL');
-      throw new Error(`Herald was not ready in a minute: ${output.join('')}`);
+      throw new Error(`Herald was not ready in ${String(START_MS)} ms: ${output.join('')}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
