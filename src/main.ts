@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 // rest. It may grow again once there is real work.
 setFlagsFromString('--semi-space-growth-factor=1');
 // V8 lets garbage grow to three times of what is alive before it collects the old generation; at a steady load that is 100 MB.
-setFlagsFromString('--heap-growing-percent=30');
+setFlagsFromString('--heap-growing-percent=15');
 await import('reflect-metadata');
 const { serve } = await import('./serve.service.js');
 await serve(process.env);
