@@ -11,7 +11,7 @@ const BODY = longBody(10_000, 'turns');
 const each = (inner: string): string => `{{#each @root.transcript.utterances}}${inner}{{/each}}`;
 /** Harmless on the few turns of the sample, by which a template is tried when it is saved. */
 const TEMPLATES = {
-  endless: each(each(each('{{#if (eq text "x")}}x{{/if}}'.repeat(20)))),
+  endless: each(each('{{#if (eq text "x")}}x{{/if}}'.repeat(500))),
   huge: each(each('{{text}} {{text}} {{text}} {{text}}')),
 };
 
