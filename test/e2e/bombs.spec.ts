@@ -13,7 +13,7 @@ const BODY = longBody(10_000, 'turns');
 const each = (inner: string): string => `{{#each @root.transcript.utterances}}${inner}{{/each}}`;
 /** Harmless on the few turns of the sample, by which a template is tried when it is saved. */
 const TEMPLATES = {
-  endless: each(each('{{#if (eq text "x")}}x{{/if}}'.repeat(200))),
+  endless: each(each('{{#if (eq text "x")}}x{{/if}}'.repeat(1_000))),
   huge: each(each('{{text}} {{text}} {{text}} {{text}}')),
 };
 
