@@ -5,15 +5,13 @@ import { PATIENCE_MS, Stage, type DeliveryBody, type JobBody } from '../support/
 
 /** The issue's bound is 250 ms. A machine that runs other suites beside this one gets more: what is shown here is no stall of seconds. */
 const HEALTH_MS = 1_000;
-/** 1,000 turns of speech: what looks at each pair of them takes many times the budget on a fast machine too. */
-const MANY_TURNS = longBody(40_000, 'many-turns');
-/** 50,000 characters. */
+/** 250 turns of speech. */
 const BODY = longBody(10_000, 'turns');
 
 const each = (inner: string): string => `{{#each @root.transcript.utterances}}${inner}{{/each}}`;
 /** Harmless on the few turns of the sample, by which a template is tried when it is saved. */
 const TEMPLATES = {
-  endless: each(each('{{#if (eq text "x")}}x{{/if}}'.repeat(1_000))),
+  endless: each(each('{{#if (eq text "x")}}x{{/if}}'.repeat(1_500))),
   huge: each(each('{{text}} {{text}} {{text}} {{text}}')),
 };
 
@@ -50,7 +48,7 @@ describe('templates and patterns that burst their limits', () => {
       await watched('template bombs', async () => {
         const id = await stage.submitted({ email: 'dana@clinic.example' });
         const before = await stage.server.rss();
-        expect((await stage.server.hook(id, MANY_TURNS)).status).toBe(200);
+        expect((await stage.server.hook(id, BODY)).status).toBe(200);
         const ended = (job: JobBody): boolean =>
           job.deliveries.length === 3 && job.deliveries.every(({ state }) => state === 'sent' || state === 'dead');
         const { deliveries } = await stage.job(id, (job) => ended(job));
@@ -61,7 +59,7 @@ describe('templates and patterns that burst their limits', () => {
           stage.delivery(deliveries.find((one) => one.ruleName === ruleName)?.id ?? '');
         expect(await outcome('email-on-completion')).toMatchObject({ state: 'sent' });
         for (const [name, reason] of [
-          ['endless', /took longer than 2 s|needed more than \d+ MB/],
+          ['endless', /took longer than 2 s/],
           ['huge', /larger|longer|characters|MB/],
         ] as const)
           expect(await outcome(name)).toMatchObject({ state: 'dead', reason: expect.stringMatching(reason) });

@@ -62,17 +62,17 @@ export class TestServer {
   /** Ends it as an operator would, and keeps its data. @returns the exit code */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
-    const ended = new Promise<number | null>((resolve) => this.child.once('exit', resolve));
-    this.child.kill(signal);
-    const late = setTimeout(() => {
-      this.output.push(`[the test waited ${String(END_MS)} ms for the end, then killed it]\n`);
-      this.child.kill('SIGKILL');
-    }, END_MS);
-    try {
-      return await ended;
-    } finally {
-      clearTimeout(late);
-    }
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.child.kill('SIGKILL');
+        reject(new Error(`Herald did not end within ${String(END_MS)} ms of ${signal}: ${this.log.slice(-2_000)}`));
+      }, END_MS);
+      this.child.once('exit', (code) => {
+        clearTimeout(late);
+        resolve(code);
+      });
+      this.child.kill(signal);
+    });
   }
 
   /** Starts it again on the same data. */
@@ -124,6 +124,7 @@ export class TestServer {
     const password = hookPassword(jobId, SECRET);
     const response = await fetch(`${this.url}/hook/${jobId}`, {
       method: init.method ?? 'POST',
+      signal: AbortSignal.timeout(ANSWER_MS),
       body,
       headers: { authorization: basic(password), 'content-type': 'application/json', ...init.headers },
     });
