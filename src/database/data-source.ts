@@ -12,6 +12,7 @@ import { TranscriptEntity } from '../transcripts/transcript.entity.js';
 import { AuditEntity, MetaEntity } from './audit.entity.js';
 import { First1700000000001 } from './migrations/0001-first.js';
 import { Reliability1700000000002 } from './migrations/0002-reliability.js';
+import { Trust1700000000003 } from './migrations/0003-trust.js';
 
 export type DatabaseSettings = { kind: 'sqlite'; file: string } | { kind: 'postgres'; url: string };
 
@@ -33,7 +34,7 @@ const entities = [
   TranscriptEntity,
 ];
 
-export const migrations = [First1700000000001, Reliability1700000000002];
+export const migrations = [First1700000000001, Reliability1700000000002, Trust1700000000003];
 
 /** A short wait for a locked file: the driver is synchronous, so a longer one would stop the whole process. */
 const BUSY_TIMEOUT_MS = 20;
