@@ -19,7 +19,7 @@ export interface Explanation {
 type Outcome = boolean | { error: string };
 
 /** Work left for the rule that is being explained. */
-interface Budget {
+export interface Budget {
   left: number;
 }
 
@@ -75,7 +75,8 @@ function run(leaf: ConditionLeaf, subject: Subject, into: ConditionOutcome[], bu
   }
 }
 
-function spend(leaf: ConditionLeaf, subject: Subject, budget: Budget): void {
+/** @throws ConditionFault when there is not enough left */
+export function spend(leaf: Pick<ConditionLeaf, 'cost'>, subject: Subject, budget: Budget): void {
   budget.left -= leaf.cost(subject);
   if (budget.left < 0)
     throw new ConditionFault('too much work for a transcript of this size: loop over less, or search less');

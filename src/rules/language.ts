@@ -62,6 +62,9 @@ export interface CompiledCondition {
 /** A condition failed at run time; `message` is for people and holds nothing that was said. */
 export class ConditionFault extends Error {}
 
+/** Of a part that must be true or false. */
+export const NEITHER = 'it came out neither true nor false';
+
 /**
  * Parses and checks a condition against the facts that a trigger declares.
  * @throws RuleInvalidError with every problem found: `/when`, message, line and column from 1, suggestion where one is near
@@ -149,6 +152,34 @@ function compileShape(shape: Shape, source: string, environment: Environment): C
 }
 
 function compileLeaf(text: string, environment: Environment): ConditionLeaf {
+  const part = compilePart(text, environment);
+  return {
+    op: 'leaf',
+    text,
+    cost: (subject) => part.cost(subject),
+    run: (subject) => {
+      const { value, matches } = part.run(subject);
+      if (typeof value !== 'boolean') throw new ConditionFault(NEITHER);
+      // What a negated condition found speaks for it only when it is false.
+      return { result: value, matches: part.isNegated && value ? [] : matches };
+    },
+  };
+}
+
+/** A part of a condition, of any type. */
+export interface ConditionPart {
+  isNegated: boolean;
+  /** Steps of work it would take, about. */
+  cost(subject: Subject): number;
+  /**
+   * @returns its value, and the words that calls on `speech` found, by start
+   * @throws ConditionFault
+   */
+  run(subject: Subject): { value: unknown; matches: SpeechMatch[] };
+}
+
+/** @param text source of a part of a condition that {@link compileCondition} has taken; it names no variable of a loop around it */
+export function compilePart(text: string, environment: Environment): ConditionPart {
   const program = environment.parse(text);
   const { ast } = program;
   const isHeavy = isCostly(ast);
@@ -159,29 +190,23 @@ function compileLeaf(text: string, environment: Environment): ConditionLeaf {
   const checked = program.check();
   if (!checked.valid) throw checked.error ?? new Error('a part of a checked condition does not check');
   return {
-    op: 'leaf',
-    text,
+    isNegated,
     cost: ({ sizes }) => (isHeavy ? costOf(ast, sizes) : 0),
     run: (subject) => {
       const heard: SpeechMatch[] = [];
-      const result = evaluate(program, subject, heard);
-      // What a negated condition found speaks for it only when it is false.
-      if (isNegated && result) return { result, matches: [] };
-      return { result, matches: heard.length > 1 ? inOrder(heard) : heard };
+      const value = evaluate(program, subject, heard);
+      return { value, matches: heard.length > 1 ? inOrder(heard) : heard };
     },
   };
 }
 
-function evaluate(program: ReturnType<Environment['parse']>, subject: Subject, heard: SpeechMatch[]): boolean {
+function evaluate(program: ReturnType<Environment['parse']>, subject: Subject, heard: SpeechMatch[]): unknown {
   const speech = subject.speech && new SpokenWords(subject.speech, heard);
-  let result: unknown;
   try {
-    result = program({ ...subject.values, speech });
+    return program({ ...subject.values, speech });
   } catch (error) {
     throw new ConditionFault(runtimeMessage(error));
   }
-  if (typeof result === 'boolean') return result;
-  throw new ConditionFault('it came out neither true nor false');
 }
 
 function inOrder(matches: SpeechMatch[]): SpeechMatch[] {
