@@ -14,6 +14,11 @@ export interface StoredFacts {
   transcript?: Transcript;
 }
 
+/** A job with all that is known of it. */
+export interface StoredJob extends StoredFacts {
+  job: JobEntity;
+}
+
 /** The facts of a job that has been, for trying rules and templates on it. */
 @Injectable()
 export class StoredFactsReader {
@@ -24,12 +29,19 @@ export class StoredFactsReader {
 
   /** @throws UnprocessableError pointing at the parameter `jobId` when there is no such job */
   async read(jobId: string): Promise<StoredFacts> {
-    const job = await this.database.reads.findOneBy(JobEntity, { id: jobId });
-    if (job?.deletedAt !== null) {
+    const found = await this.find(jobId);
+    if (!found) {
       throw new UnprocessableError('There is no such job, or it was deleted', {
         errors: [{ pointer: 'jobId', message: 'is not the id of a job' }],
       });
     }
+    return found;
+  }
+
+  /** undefined when there is no such job, or it was erased. */
+  async find(jobId: string): Promise<StoredJob | undefined> {
+    const job = await this.database.reads.findOneBy(JobEntity, { id: jobId });
+    if (job?.deletedAt !== null) return undefined;
     const transcript = await this.transcripts.find(jobId);
     const { id, origin, tags, createdAt, options, failure } = job;
     const facts = toFacts(
@@ -37,7 +49,7 @@ export class StoredFactsReader {
       { ...(transcript === undefined ? {} : { transcript }), ...(failure === null ? {} : { failure }) },
     );
     if (job.overdueAt !== null) facts.overdue = overdueFacts(job, job.overdueAt);
-    return transcript === undefined ? { facts } : { facts, transcript };
+    return transcript === undefined ? { job, facts } : { job, facts, transcript };
   }
 }
 

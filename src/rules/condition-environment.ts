@@ -76,12 +76,13 @@ export function toValues(facts: Facts): Record<string, unknown> {
   const tagsOrEmpty = new Map(tags);
   tagsOrEmpty.get = (name: string): string => tags.get(name) ?? '';
   const job = new (CLASSES.get('Job') ?? Fact)({ ...facts.job, tags, [TAGS_OR_EMPTY]: tagsOrEmpty });
-  const { transcript, failure, delivery } = facts;
+  const { transcript, failure, delivery, overdue } = facts;
   return {
     job,
     ...(transcript && { transcript: wrap('Transcript', transcript) }),
     ...(failure && { failure: wrap('Failure', failure) }),
     ...(delivery && { delivery: wrap('Delivery', delivery) }),
+    ...(overdue && { overdue: wrap('Overdue', overdue) }),
   };
 }
 

@@ -2,10 +2,13 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { OneThread, ThreadStoppedError } from '../one-thread.service.js';
 import { threadFile } from '../thread-file.js';
 import type { CompiledRule } from './evaluate.js';
-import type { EvaluateTask, Judged, ReadAnswer, ReadingAnswer, ReadingTask, ReadTask } from './reading.js';
+import type { EvaluateTask, ExplainTask, Judged, ReadAnswer, ReadingAnswer, ReadingTask, ReadTask } from './reading.js';
+import type { Why } from './why-node.js';
 
 /** A million words and ten thousand rules stay below both; see docs/adr/0015. */
 const LIMITS = { timeLimitMs: 60_000, heapLimitMb: 1_024, idleMs: 30_000 };
+
+const OTHER_ANSWER = 'The reading thread gave another answer than asked for';
 
 /** Reads large bodies and evaluates rules on them in a thread, one at a time: whatever they hold, they hold up nobody else. */
 @Injectable()
@@ -46,7 +49,14 @@ export class ReadingThread implements OnApplicationShutdown {
   /** @throws ThreadStoppedError, ThreadUnavailableError */
   async evaluate(task: Omit<EvaluateTask, 'do'>): Promise<Judged> {
     const answer = await this.thread.run(() => ({ task: { do: 'evaluate', ...task } }));
-    if (answer.kind !== 'judged') throw new Error('The reading thread gave another answer than asked for');
+    if (answer.kind !== 'judged') throw new Error(OTHER_ANSWER);
     return answer.judged;
+  }
+
+  /** @throws ThreadStoppedError, ThreadUnavailableError */
+  async explain(task: Omit<ExplainTask, 'do'>): Promise<Why> {
+    const answer = await this.thread.run(() => ({ task: { do: 'explain', ...task } }));
+    if (answer.kind !== 'explained') throw new Error(OTHER_ANSWER);
+    return answer.why;
   }
 }

@@ -3,9 +3,10 @@ import type { Facts, JobFacts } from '../transcripts/facts.js';
 import type { StoredForm } from '../transcripts/stored-form.js';
 import type { Failure } from '../transcripts/transcript.js';
 import type { Evaluation, Rule } from './rule.js';
+import type { Why } from './why-node.js';
 
 /** What the reading thread is asked for. */
-export type ReadingTask = ReadTask | EvaluateTask;
+export type ReadingTask = ReadTask | EvaluateTask | ExplainTask;
 
 /** A callback body to its transcript, and what the rules make of that. */
 export interface ReadTask {
@@ -19,9 +20,18 @@ export interface ReadTask {
   rules?: Rule[];
 }
 
-/** What one rule makes of a stored transcript. */
+/** What rules make of a stored transcript. */
 export interface EvaluateTask {
   do: 'evaluate';
+  /** JSON, gzip. */
+  packed: Uint8Array;
+  job: JobFacts;
+  rules: Rule[];
+}
+
+/** Why a rule makes of a stored transcript what it does. */
+export interface ExplainTask {
+  do: 'explain';
   /** JSON, gzip. */
   packed: Uint8Array;
   job: JobFacts;
@@ -29,7 +39,7 @@ export interface EvaluateTask {
 }
 
 /** What comes back: texts and bytes, and small things that do not grow with the transcript. */
-export type ReadingAnswer = ReadAnswer | EvaluateAnswer;
+export type ReadingAnswer = ReadAnswer | EvaluateAnswer | ExplainAnswer;
 
 export type ReadAnswer =
   | { kind: 'unreadable'; reason: string }
@@ -39,6 +49,11 @@ export type ReadAnswer =
 export interface EvaluateAnswer {
   kind: 'judged';
   judged: Judged;
+}
+
+export interface ExplainAnswer {
+  kind: 'explained';
+  why: Why;
 }
 
 /** Evaluations in the order of the rules, and facts that are enough to plan with. */

@@ -11,6 +11,8 @@ import { compileRule, evaluateRules, type CompiledRule } from './evaluate.js';
 import type {
   EvaluateAnswer,
   EvaluateTask,
+  ExplainAnswer,
+  ExplainTask,
   Judged,
   ReadAnswer,
   ReadingAnswer,
@@ -18,13 +20,20 @@ import type {
   ReadTask,
 } from './reading.js';
 import type { Rule } from './rule.js';
+import { whyStepwise } from './why.js';
 
 /** Those of the last callback, by id and version: compiled once a version. */
 let rules = new Map<string, CompiledRule>();
 
 answerTasks<ReadingTask, ReadingAnswer>(async (task) => {
-  const value = task.do === 'read' ? await read(task) : evaluate(task);
-  return { value };
+  switch (task.do) {
+    case 'read':
+      return { value: await read(task) };
+    case 'evaluate':
+      return { value: evaluate(task) };
+    case 'explain':
+      return { value: explain(task) };
+  }
 });
 
 async function read(task: ReadTask): Promise<ReadAnswer> {
@@ -39,9 +48,21 @@ async function read(task: ReadTask): Promise<ReadAnswer> {
   return { kind: 'transcript', requestId, extra, stored: toStored(transcript), judged };
 }
 
-function evaluate({ packed, job, rule }: EvaluateTask): EvaluateAnswer {
-  const transcript = JSON.parse(gunzipSync(packed).toString('utf8')) as Transcript;
-  return { kind: 'judged', judged: judge(transcript, job, [compileRule(rule)]) };
+function evaluate({ packed, job, rules: asked }: EvaluateTask): EvaluateAnswer {
+  return { kind: 'judged', judged: judge(unpacked(packed), job, asked.map(compileRule)) };
+}
+
+function explain({ packed, job, rule }: ExplainTask): ExplainAnswer {
+  const transcript = unpacked(packed);
+  const steps = whyStepwise(rule, toFacts(job, { transcript }), toSpeech(transcript));
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return { kind: 'explained', why: step.value };
+  }
+}
+
+function unpacked(packed: Uint8Array): Transcript {
+  return JSON.parse(gunzipSync(packed).toString('utf8')) as Transcript;
 }
 
 function judge(transcript: Transcript, job: JobFacts, toEvaluate: CompiledRule[]): Judged {

@@ -78,7 +78,7 @@ export class RuleCheck {
     transcript: Transcript | undefined,
   ): Promise<Evaluation[]> {
     const packed = transcript?.whole && (await this.transcripts.findJson(jobId))?.packed;
-    if (packed) return (await this.reading.evaluate({ packed, job: facts.job, rule })).evaluations;
+    if (packed) return (await this.reading.evaluate({ packed, job: facts.job, rules: [rule] })).evaluations;
     return evaluateRules([compileRule(rule)], facts, transcript && toSpeech(transcript)).evaluations;
   }
 

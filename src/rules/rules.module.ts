@@ -3,16 +3,20 @@ import { StoredFactsModule } from '../jobs/stored-facts.service.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
 import { TemplatesModule } from '../templates/templates.module.js';
+import { EvaluationsQueryStore } from './evaluations.query.store.js';
 import { EvaluationsStore } from './evaluations.store.js';
+import { ExplainController } from './explain.controller.js';
+import { JobExplainer } from './job-explainer.service.js';
 import { ReadingThread } from './reading-thread.service.js';
 import { RuleCheck } from './rule-check.service.js';
+import { RuleVersionsStore } from './rule-versions.store.js';
 import { RulesController } from './rules.controller.js';
 import { RulesStore } from './rules.store.js';
 
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule, TranscriptsModule],
-  controllers: [RulesController],
-  providers: [EvaluationsStore, RulesStore, RuleCheck, ReadingThread],
-  exports: [EvaluationsStore, RulesStore, ReadingThread],
+  controllers: [ExplainController, RulesController],
+  providers: [EvaluationsQueryStore, EvaluationsStore, JobExplainer, RulesStore, RuleCheck, RuleVersionsStore, ReadingThread],
+  exports: [EvaluationsStore, RulesStore, RuleVersionsStore, ReadingThread],
 })
 export class RulesModule {}

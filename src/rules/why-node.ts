@@ -27,5 +27,16 @@ export interface WhyNode {
   parts?: WhyNode[];
 }
 
+/** Why a condition came out as it did. */
+export interface Why {
+  matched: boolean;
+  /** Why it could not be evaluated; `matched` is then false. */
+  error?: string;
+  /** null when the condition is not valid any more. */
+  tree: WhyNode | null;
+  /** The first part that decided against it, in words; null when it matched. */
+  reason: string | null;
+}
+
 /** Parts beside the syntax that they were made from. */
 export type Origins = ReadonlyMap<WhyNode, ASTNode>;

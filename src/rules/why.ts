@@ -11,21 +11,10 @@ import { explainCondition, spend, type Budget } from './explain.js';
 import type { CompiledCondition, Subject } from './language.js';
 import { compileCondition, compilePart, ConditionFault, NEITHER, toSubject } from './language.js';
 import type { Rule } from './rule.js';
-import type { WhyKind, WhyNode } from './why-node.js';
+import type { Why, WhyKind, WhyNode } from './why-node.js';
 import { reasonOf } from './why-reason.js';
 import { sourceOf } from './why-source.js';
 import { shown } from './why-value.js';
-
-/** Why a condition came out as it did. */
-export interface Why {
-  matched: boolean;
-  /** Why it could not be evaluated; `matched` is then false. */
-  error?: string;
-  /** null when the condition is not valid any more. */
-  tree: WhyNode | null;
-  /** The first part that decided against it, in words; null when it matched. */
-  reason: string | null;
-}
 
 interface Work {
   condition: CompiledCondition;
