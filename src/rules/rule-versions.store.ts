@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { In, IsNull, Not } from 'typeorm';
+import { In, IsNull, LessThan, Not } from 'typeorm';
 import { Database } from '../database/database.service.js';
 import { inSlices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
@@ -17,6 +17,15 @@ const READ_CHUNK = 500;
 @Injectable()
 export class RuleVersionsStore {
   constructor(private readonly database: Database) {}
+
+  /** Saves of a rule, newest first; also of one that was deleted. */
+  list(ruleId: string, limit: number, before: number | undefined): Promise<RuleVersionEntity[]> {
+    return this.database.reads.find(RuleVersionEntity, {
+      where: { ruleId, ...(before === undefined ? {} : { version: LessThan(before) }) },
+      order: { version: 'DESC' },
+      take: limit,
+    });
+  }
 
   /** One save of a rule, be it its deletion. */
   find(ruleId: string, version: number): Promise<RuleVersionEntity | null> {

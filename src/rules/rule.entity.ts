@@ -18,5 +18,7 @@ export class RuleVersionEntity {
   @PrimaryColumn('integer') version!: number;
   @Column('simple-json', { nullable: true }) definition!: RuleDefinition | null;
   @Column('text') author!: string;
+  /** Why it was saved. */
+  @Column('text', { nullable: true }) comment!: string | null;
   @Column('bigint', { name: 'created_at' }) createdAt!: number;
 }

@@ -8,47 +8,35 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { NotFoundError } from '../errors.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { etagOf } from '../http/etag.js';
 import { pageOf } from '../http/openapi.js';
 import type { Page } from '../http/page.js';
-import type { CompiledRule } from './evaluate.js';
 import { RuleCheck, type Trial } from './rule-check.service.js';
-import type { RuleVersionEntity } from './rule.entity.js';
-import type { Rule, RuleDefinition } from './rule.js';
+import { withoutComment } from './rule-comment.js';
+import type { RuleDefinition } from './rule.js';
+import { showRule, type ShownRule } from './rule-view.js';
 import { listRules, pageOfRules, type ListRules } from './rules-page.js';
 import {
   checkQuery,
+  deleteQuery,
   enabledBody,
+  IF_MATCH,
   ruleBody,
   ruleId,
   shownCheck,
   shownRule,
-  shownRuleVersion,
-  versionsQuery,
   type CheckQuery,
+  type DeleteQuery,
   type EnabledBody,
-  type VersionsQuery,
 } from './rules.schema.js';
 import { RulesStore } from './rules.store.js';
-
-type ShownRule = Omit<Rule, 'createdAt' | 'updatedAt'> & { createdAt: string; updatedAt: string; problem?: string };
-
-interface ShownVersion {
-  version: number;
-  rule?: RuleDefinition;
-  author: string;
-  createdAt: string;
-}
 
 interface ShownCheck {
   valid: true;
   rule: RuleDefinition;
   trial?: Trial;
 }
-
-const IF_MATCH = { name: 'If-Match', required: true, example: '"v1"', description: 'The ETag that was read' };
 
 /** Rules can hold addresses: every route needs `admin`. */
 @ApiTags('rules')
@@ -65,7 +53,7 @@ export class RulesController {
   @ApiOkResponse({ standardSchema: pageOf(shownRule) })
   async list(@Query({ schema: listRules }) query: ListRules): Promise<Page<ShownRule>> {
     const { items, ...next } = pageOfRules(await this.rules.list(), query);
-    return { items: items.map(show), ...next };
+    return { items: items.map(showRule), ...next };
   }
 
   @Get(':id')
@@ -77,7 +65,7 @@ export class RulesController {
   ): Promise<ShownRule> {
     const compiled = await this.rules.get(id);
     void reply.header('etag', etagOf(compiled.rule.version));
-    return show(compiled);
+    return showRule(compiled);
   }
 
   @Post()
@@ -88,9 +76,10 @@ export class RulesController {
     @Actor() actor: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ShownRule> {
-    const rule = await this.rules.create(actor.name, await this.check.parse(body));
+    const { rule: input, comment } = withoutComment(body);
+    const rule = await this.rules.create(actor.name, await this.check.parse(input), comment);
     void reply.header('location', `/v1/rules/${rule.id}`).header('etag', etagOf(rule.version));
-    return show({ rule });
+    return showRule({ rule });
   }
 
   @Post('check')
@@ -101,7 +90,7 @@ export class RulesController {
     @Body({ schema: ruleBody }) body: unknown,
     @Query({ schema: checkQuery }) { jobId }: CheckQuery,
   ): Promise<ShownCheck> {
-    const rule = await this.check.parse(body);
+    const rule = await this.check.parse(withoutComment(body).rule);
     if (jobId === undefined) return { valid: true, rule };
     return { valid: true, rule, trial: await this.check.tryOn(rule, jobId) };
   }
@@ -118,10 +107,11 @@ export class RulesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ShownRule> {
     await this.rules.get(id);
-    const definition = await this.check.parse(body);
-    const rule = await this.rules.replace(actor.name, id, ifMatch, () => definition);
+    const { rule: input, comment } = withoutComment(body);
+    const definition = await this.check.parse(input);
+    const rule = await this.rules.replace(actor.name, id, ifMatch, () => definition, comment);
     void reply.header('etag', etagOf(rule.version));
-    return show({ rule });
+    return showRule({ rule });
   }
 
   /** A rule that is not valid any more can still be switched off. */
@@ -131,14 +121,14 @@ export class RulesController {
   @ApiOkResponse({ standardSchema: shownRule })
   async enable(
     @Param('id', { schema: ruleId }) id: string,
-    @Body({ schema: enabledBody }) { enabled }: EnabledBody,
+    @Body({ schema: enabledBody }) { enabled, comment }: EnabledBody,
     @Headers('if-match') ifMatch: string | undefined,
     @Actor() actor: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ShownRule> {
-    const rule = await this.rules.replace(actor.name, id, ifMatch, (before) => ({ ...before, enabled }));
+    const rule = await this.rules.replace(actor.name, id, ifMatch, (before) => ({ ...before, enabled }), comment);
     void reply.header('etag', etagOf(rule.version));
-    return show({ rule });
+    return showRule({ rule });
   }
 
   @Delete(':id')
@@ -148,44 +138,10 @@ export class RulesController {
   @ApiNoContentResponse()
   delete(
     @Param('id', { schema: ruleId }) id: string,
+    @Query({ schema: deleteQuery }) { comment }: DeleteQuery,
     @Headers('if-match') ifMatch: string | undefined,
     @Actor() actor: Principal,
   ): Promise<void> {
-    return this.rules.delete(actor.name, id, ifMatch);
+    return this.rules.delete(actor.name, id, ifMatch, comment);
   }
-
-  @Get(':id/versions')
-  @ApiOperation({ summary: 'List the saves of a rule, newest first, with author and time' })
-  @ApiOkResponse({ standardSchema: pageOf(shownRuleVersion) })
-  async versions(
-    @Param('id', { schema: ruleId }) id: string,
-    @Query({ schema: versionsQuery }) { limit, cursor }: VersionsQuery,
-  ): Promise<Page<ShownVersion>> {
-    const found = await this.rules.versions(id, limit + 1, cursor);
-    if (found.length === 0 && cursor === undefined) throw new NotFoundError('There is no such rule');
-    const shown = found.slice(0, limit);
-    const last = shown.at(-1);
-    return {
-      items: shown.map(showVersion),
-      ...(found.length > limit && last ? { nextCursor: String(last.version) } : {}),
-    };
-  }
-}
-
-function show({ rule, fault }: CompiledRule): ShownRule {
-  return {
-    ...rule,
-    createdAt: new Date(rule.createdAt).toISOString(),
-    updatedAt: new Date(rule.updatedAt).toISOString(),
-    ...(fault === undefined ? {} : { problem: fault }),
-  };
-}
-
-function showVersion({ version, definition, author, createdAt }: RuleVersionEntity): ShownVersion {
-  return {
-    version,
-    ...(definition === null ? {} : { rule: definition }),
-    author,
-    createdAt: new Date(createdAt).toISOString(),
-  };
 }

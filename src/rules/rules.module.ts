@@ -9,13 +9,14 @@ import { ExplainController } from './explain.controller.js';
 import { JobExplainer } from './job-explainer.service.js';
 import { ReadingThread } from './reading-thread.service.js';
 import { RuleCheck } from './rule-check.service.js';
+import { RuleVersionsController } from './rule-versions.controller.js';
 import { RuleVersionsStore } from './rule-versions.store.js';
 import { RulesController } from './rules.controller.js';
 import { RulesStore } from './rules.store.js';
 
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule, TranscriptsModule],
-  controllers: [ExplainController, RulesController],
+  controllers: [ExplainController, RulesController, RuleVersionsController],
   providers: [EvaluationsQueryStore, EvaluationsStore, JobExplainer, RulesStore, RuleCheck, RuleVersionsStore, ReadingThread],
   exports: [EvaluationsStore, RulesStore, RuleVersionsStore, ReadingThread],
 })

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { pageQuery } from '../http/page.js';
 import { isUuid } from '../ids.js';
+import { ruleComment } from './rule-comment.js';
 import { RuleSchema } from './rule.schema.js';
 
 /**
@@ -11,6 +12,7 @@ export const ruleBody = z.unknown().meta({
   examples: [
     {
       name: 'refund-risk',
+      comment: 'asked for by billing',
       on: 'transcript.completed',
       when: "speech.by('1').says('refund') && transcript.duration > 30",
       actions: [
@@ -26,8 +28,15 @@ export const ruleBody = z.unknown().meta({
   ],
 });
 
-export const enabledBody = z.strictObject({ enabled: z.boolean() }).meta({ examples: [{ enabled: false }] });
+export const enabledBody = z
+  .strictObject({ enabled: z.boolean(), comment: ruleComment })
+  .meta({ examples: [{ enabled: false, comment: 'too many messages' }] });
 export type EnabledBody = z.infer<typeof enabledBody>;
+
+export const deleteQuery = z.strictObject({ comment: ruleComment });
+export type DeleteQuery = z.output<typeof deleteQuery>;
+
+export const IF_MATCH = { name: 'If-Match', required: true, example: '"v1"', description: 'The ETag that was read' };
 
 export const ruleId = z.string().refine(isUuid, { error: 'must be the id of a rule' });
 
@@ -43,6 +52,13 @@ export const versionsQuery = z.strictObject({
 });
 export type VersionsQuery = z.output<typeof versionsQuery>;
 
+export const versionNumber = z.coerce.number().int().min(1).max(2_147_483_647);
+
+export const rollbackBody = z
+  .strictObject({ version: z.int().min(1).max(2_147_483_647), comment: ruleComment })
+  .meta({ examples: [{ version: 2, comment: 'the new wording missed calls' }] });
+export type RollbackBody = z.output<typeof rollbackBody>;
+
 export const shownRule = RuleSchema.extend({
   id: z.uuid(),
   version: z.int(),
@@ -52,12 +68,22 @@ export const shownRule = RuleSchema.extend({
   problem: z.string().optional(),
 });
 
-export const shownRuleVersion = z.object({
+const shownSave = z.object({
   version: z.int(),
-  /** Absent in the version that deleted the rule. */
-  rule: RuleSchema.optional(),
   author: z.string(),
+  comment: z.string().optional(),
   createdAt: z.iso.datetime(),
+});
+
+/** `rule` is absent in the version that deleted it. */
+export const shownRuleVersion = shownSave.extend({ rule: RuleSchema.optional() });
+
+export const shownDiff = z.object({
+  from: shownSave,
+  to: shownSave,
+  changes: z
+    .array(z.object({ path: z.string(), before: z.unknown(), after: z.unknown() }))
+    .meta({ examples: [[{ path: '/actions/0/to/1', before: null, after: 'group:billing' }]] }),
 });
 
 const match = z.object({

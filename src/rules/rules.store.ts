@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { In, LessThan, type EntityManager } from 'typeorm';
+import { In, type EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
@@ -26,6 +26,12 @@ interface Loaded {
   rules: CompiledRule[];
   /** The enabled ones of each trigger, in order. */
   byTrigger: Map<Trigger, CompiledRule[]>;
+}
+
+/** Who saves a rule, and why. */
+interface Saver {
+  actor: string;
+  comment: string | undefined;
 }
 
 /** Rules read at a time: parsing a definition takes some 10 µs. */
@@ -73,18 +79,9 @@ export class RulesStore {
     return compileRule(toRule(row));
   }
 
-  /** Saves of a rule, newest first; also of one that was deleted. */
-  versions(id: string, limit: number, before: number | undefined): Promise<RuleVersionEntity[]> {
-    return this.database.reads.find(RuleVersionEntity, {
-      where: { ruleId: id, ...(before === undefined ? {} : { version: LessThan(before) }) },
-      order: { version: 'DESC' },
-      take: limit,
-    });
-  }
-
   /** @throws ConflictError when the name is taken */
-  create(actor: string, definition: RuleDefinition): Promise<Rule> {
-    return this.write(definition.name, (tx) => this.insert(tx, actor, definition));
+  create(actor: string, definition: RuleDefinition, comment?: string): Promise<Rule> {
+    return this.write(definition.name, (tx) => this.insert(tx, { actor, comment }, definition));
   }
 
   /** @throws NotFoundError; ConflictError when the name is taken; PreconditionRequiredError, PreconditionFailedError */
@@ -93,6 +90,7 @@ export class RulesStore {
     id: string,
     ifMatch: string | undefined,
     change: (before: RuleDefinition) => RuleDefinition,
+    comment?: string,
   ): Promise<Rule> {
     return this.write('', async (tx) => {
       const before = await lockedRow(tx, id, ifMatch);
@@ -102,18 +100,19 @@ export class RulesStore {
       const after = { name, version: before.version + 1, definition, updatedAt: this.clock.now() };
       const { affected } = await tx.update(RuleEntity, { id, version: before.version }, after);
       if (affected === 0) throw overtaken();
-      await this.record(tx, actor, 'rule.updated', { id, name, version: after.version }, definition);
+      await this.record(tx, { actor, comment }, 'rule.updated', { id, name, version: after.version }, definition);
       return toRule({ id, createdAt: before.createdAt, ...after });
     });
   }
 
   /** @throws NotFoundError, PreconditionRequiredError, PreconditionFailedError */
-  async delete(actor: string, id: string, ifMatch: string | undefined): Promise<void> {
+  async delete(actor: string, id: string, ifMatch: string | undefined, comment?: string): Promise<void> {
     await this.write('', async (tx) => {
       const before = await lockedRow(tx, id, ifMatch);
       const { affected } = await tx.delete(RuleEntity, { id, version: before.version });
       if (affected === 0) throw overtaken();
-      await this.record(tx, actor, 'rule.deleted', { id, name: before.name, version: before.version + 1 }, null);
+      const version = before.version + 1;
+      await this.record(tx, { actor, comment }, 'rule.deleted', { id, name: before.name, version }, null);
     });
   }
 
@@ -128,31 +127,33 @@ export class RulesStore {
       if ((await changed(tx, this.database.dialect.bind(mark), ['default-rules', now])) === 0) return;
       for (const definition of DEFAULT_RULES) {
         if (await tx.existsBy(RuleEntity, { name: definition.name })) continue;
-        await this.insert(tx, 'system', definition);
+        await this.insert(tx, { actor: 'system', comment: undefined }, definition);
       }
     });
     this.snapshot.invalidate();
   }
 
-  private async insert(tx: EntityManager, actor: string, definition: RuleDefinition): Promise<Rule> {
+  private async insert(tx: EntityManager, by: Saver, definition: RuleDefinition): Promise<Rule> {
     await refuseTaken(tx, definition.name);
     const now = this.clock.now();
     const { name } = definition;
     const row: RuleEntity = { id: this.ids.next(), name, version: 1, definition, createdAt: now, updatedAt: now };
     await tx.insert(RuleEntity, row);
-    await this.record(tx, actor, 'rule.created', row, definition);
+    await this.record(tx, by, 'rule.created', row, definition);
     return toRule(row);
   }
 
   private async record(
     tx: EntityManager,
-    author: string,
+    { actor, comment }: Saver,
     action: string,
     { id, name, version }: Pick<RuleEntity, 'id' | 'name' | 'version'>,
     definition: RuleDefinition | null,
   ): Promise<void> {
-    await tx.insert(RuleVersionEntity, { ruleId: id, version, definition, author, createdAt: this.clock.now() });
-    await this.audit.record(tx, author, action, id, { name, version });
+    const createdAt = this.clock.now();
+    const save = { ruleId: id, version, definition, author: actor, comment: comment ?? null, createdAt };
+    await tx.insert(RuleVersionEntity, save);
+    await this.audit.record(tx, actor, action, id, { name, version });
   }
 
   private async write<T>(name: string, work: (tx: EntityManager) => Promise<T>): Promise<T> {

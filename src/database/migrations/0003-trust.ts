@@ -21,8 +21,27 @@ const escalations: Change = { up: () => [], down: () => [] };
 /** What is masked in messages. */
 const redactions: Change = { up: () => [], down: () => [] };
 
-/** What the health of rules is counted from. */
-const evaluations: Change = { up: () => [], down: () => [] };
+/** What the health of rules is counted from, and why rules were saved. */
+const evaluations: Change = {
+  up: ({ text }) => [
+    `alter table rule_versions add column comment ${text}`,
+    // What came of the rule in one word. Of earlier ones only the matches are told apart: the rest would take reading every row.
+    `alter table evaluations add column outcome ${text} not null default 'unmatched'`,
+    `update evaluations set outcome = 'matched' where matched`,
+    'drop index evaluations_job',
+    'create index evaluations_job on evaluations (job_id, outcome, id)',
+    'create index evaluations_rule on evaluations (rule_id, created_at, outcome)',
+    'create index evaluations_matched on evaluations (rule_id, created_at) where matched',
+  ],
+  down: () => [
+    'drop index evaluations_matched',
+    'drop index evaluations_rule',
+    'drop index evaluations_job',
+    'create index evaluations_job on evaluations (job_id)',
+    'alter table evaluations drop column outcome',
+    'alter table rule_versions drop column comment',
+  ],
+};
 
 const CHANGES = [calls, people, escalations, redactions, evaluations];
 
