@@ -4,7 +4,7 @@ import { Clock } from '../clock.js';
 import { Ids } from '../ids.service.js';
 import { slices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
-import { EvaluationEntity } from './evaluation.entity.js';
+import { EvaluationEntity, type EvaluationOutcome } from './evaluation.entity.js';
 import type { SkippedRecipient } from './plan.js';
 import type { Evaluation } from './rule.js';
 
@@ -39,6 +39,7 @@ export class EvaluationsStore {
         ruleName: evaluation.ruleName,
         ruleVersion: evaluation.ruleVersion,
         matched: evaluation.matched,
+        outcome: outcomeOf(evaluation),
         data: evaluation,
         skipped: skippedBy.get(evaluation.ruleId) ?? [],
         createdAt,
@@ -47,6 +48,12 @@ export class EvaluationsStore {
       await stepDone();
     }
   }
+}
+
+function outcomeOf({ matched, error, skippedBy }: Evaluation): EvaluationOutcome {
+  if (skippedBy !== undefined) return 'skipped';
+  if (matched) return 'matched';
+  return error === undefined ? 'unmatched' : 'failed';
 }
 
 function skippedByRule(skipped: readonly SkippedRecipient[]): Map<string, EvaluationEntity['skipped']> {

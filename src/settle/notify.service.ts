@@ -37,9 +37,14 @@ export class NotifyService {
     private readonly clock: Clock,
   ) {}
 
-  /** Evaluates the rules here, in slices. */
-  async decide(trigger: Trigger, facts: Facts, transcript?: Transcript): Promise<Decision> {
-    const compiled = await this.rules.compiled(trigger);
+  /** Evaluates the rules here, in slices. @param rules those of today when left out */
+  async decide(
+    trigger: Trigger,
+    facts: Facts,
+    transcript?: Transcript,
+    rules?: readonly CompiledRule[],
+  ): Promise<Decision> {
+    const compiled = rules ?? (await this.rules.compiled(trigger));
     const speech = transcript && toSpeech(transcript);
     const { evaluations, matches } = await inSlices(evaluateStepwise(compiled, facts, speech));
     return this.plan(trigger, facts, evaluations, matches);

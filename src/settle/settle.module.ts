@@ -2,18 +2,23 @@ import { Module } from '@nestjs/common';
 import { CallbacksModule } from '../callbacks/callbacks.module.js';
 import { DeliveriesModule } from '../deliveries/deliveries.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
+import { StoredFactsModule } from '../jobs/stored-facts.service.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
 import { RulesModule } from '../rules/rules.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
 import { JobOutcomes } from './job-outcomes.service.js';
 import { CallbackReader } from './callback-reader.service.js';
+import { JobReplayer } from './job-replayer.service.js';
 import { NotifyService } from './notify.service.js';
+import { ReplayController } from './replay.controller.js';
+import { ReplayStore } from './replay.store.js';
 import { SettleLoop } from './settle-loop.service.js';
 import { SettleService } from './settle.service.js';
 
 /** From a stored callback to stored deliveries. */
 @Module({
-  imports: [CallbacksModule, DeliveriesModule, JobsModule, RecipientsModule, RulesModule, TranscriptsModule],
-  providers: [CallbackReader, NotifyService, SettleService, SettleLoop, JobOutcomes],
+  imports: [CallbacksModule, DeliveriesModule, JobsModule, RecipientsModule, RulesModule, StoredFactsModule, TranscriptsModule],
+  controllers: [ReplayController],
+  providers: [CallbackReader, JobReplayer, NotifyService, ReplayStore, SettleService, SettleLoop, JobOutcomes],
 })
 export class SettleModule {}
