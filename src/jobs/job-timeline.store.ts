@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.service.js';
 import { isoTime } from '../iso-time.js';
+import { JobEvaluationsStore } from './job-evaluations.store.js';
 
 /** One screen: everything that came of a job, in the order in which it happened. */
 export interface JobTimeline {
@@ -11,7 +12,10 @@ export interface JobTimeline {
   /** Those that the provider took, in their order. */
   submissions: unknown[];
   callbacks: unknown[];
+  /** Matches first, then failures; the rest is under /v1/jobs/:id/evaluations. */
   evaluations: unknown[];
+  /** How many are not among them. */
+  evaluationsOmitted: number;
   deliveries: unknown[];
 }
 
@@ -20,7 +24,10 @@ type Row = Record<string, string | number | boolean | null>;
 /** A read over other stores' tables, so that this layer needs none of them. */
 @Injectable()
 export class JobTimelineStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly evaluations: JobEvaluationsStore,
+  ) {}
 
   async of(jobId: string): Promise<JobTimeline> {
     const [transcripts, submissions, callbacks, evaluations, deliveries] = await Promise.all([
@@ -33,12 +40,9 @@ export class JobTimelineStore {
         'select id, state, reason, method, bytes, repeats, received_at, settled_at from callbacks where job_id = ? order by id',
         [jobId],
       ),
+      this.evaluations.first(jobId),
       this.database.read<Row>(
-        'select id, trigger_name, data, skipped, created_at from evaluations where job_id = ? order by id',
-        [jobId],
-      ),
-      this.database.read<Row>(
-        `select id, rule_id, rule_name, action, channel, recipient, state, reason, created_at, sent_at, delivered_at
+        `select id, rule_id, rule_name, rule_version, action, channel, recipient, state, reason, created_at, sent_at, delivered_at
            from deliveries where job_id = ? order by id`,
         [jobId],
       ),
@@ -58,17 +62,12 @@ export class JobTimelineStore {
         receivedAt: time(row.received_at),
         settledAt: time(row.settled_at),
       })),
-      evaluations: evaluations.map((row) => ({
-        id: row.id,
-        on: row.trigger_name,
-        ...parsed(row.data),
-        skipped: JSON.parse(String(row.skipped)) as unknown,
-        at: time(row.created_at),
-      })),
+      ...evaluations,
       deliveries: deliveries.map((row) => ({
         id: row.id,
         ruleId: row.rule_id,
         ruleName: row.rule_name,
+        ruleVersion: row.rule_version,
         action: row.action,
         channel: row.channel,
         to: row.recipient,
@@ -84,8 +83,4 @@ export class JobTimelineStore {
 
 function time(value: Row[string] | undefined): string | null {
   return typeof value === 'number' ? isoTime(value) : null;
-}
-
-function parsed(text: Row[string] | undefined): Record<string, unknown> {
-  return JSON.parse(String(text)) as Record<string, unknown>;
 }

@@ -73,21 +73,30 @@ export const SUBMITTED = json('Taken; Deepgram is called after this answer. Loca
   warnings: [],
 });
 
+const EVALUATION = {
+  id: '01933333-6666-7333-8333-333333333333',
+  on: 'transcript.completed',
+  outcome: 'matched',
+  ruleId: '01933333-7777-7333-8333-333333333333',
+  ruleName: 'refund-risk',
+  ruleVersion: 3,
+  matched: true,
+  conditions: [{ text: "speech.by('1').says('refund')", result: true, matches: [] }],
+  matches: [{ text: 'refund', speaker: '1', channel: 0, start: 28.8, end: 29.2 }],
+  skipped: [],
+  at: '2026-11-01T09:00:07.200Z',
+};
+
+export const EVALUATION_PAGE = json('In the order of the rules', { items: [EVALUATION], nextCursor: EVALUATION.id });
+
 export const ONE_JOB = json('The job with everything that came of it', {
   ...JOB,
   transcriptId: JOB.id,
   duration: 62,
   submissions: [{ requestId: JOB.requestId, submittedAt: JOB.submittedAt }],
   callbacks: [{ id: '01933333-4444-7333-8333-333333333333', state: 'settled', reason: null, bytes: 51500, repeats: 0 }],
-  evaluations: [
-    {
-      ruleName: 'refund-risk',
-      matched: true,
-      conditions: [{ text: "speech.by('1').says('refund')", result: true, matches: [] }],
-      matches: [{ text: 'refund', speaker: '1', channel: 0, start: 28.8, end: 29.2 }],
-      skipped: [],
-    },
-  ],
+  evaluations: [EVALUATION],
+  evaluationsOmitted: 0,
   deliveries: [{ id: '01933333-5555-7333-8333-333333333333', channel: 'email', to: 'dana@example.com', state: 'sent' }],
 });
 

@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { JobEvaluationsController } from './job-evaluations.controller.js';
+import { JobEvaluationsStore } from './job-evaluations.store.js';
 import { JobErasureStore } from './job-erasure.store.js';
 import { JobSubmitter } from './job-submitter.service.js';
 import { JobTimelineStore } from './job-timeline.store.js';
@@ -9,8 +11,8 @@ import { LateJobsStore } from './late-jobs.store.js';
 import { JobWatchdog } from './watchdog.service.js';
 
 @Module({
-  controllers: [JobsController],
-  providers: [JobErasureStore, JobSubmitter, JobTimelineStore, JobsService, JobsStore, JobWatchdog, LateJobsStore],
+  controllers: [JobsController, JobEvaluationsController],
+  providers: [JobErasureStore, JobEvaluationsStore, JobSubmitter, JobTimelineStore, JobsService, JobsStore, JobWatchdog, LateJobsStore],
   exports: [JobErasureStore, JobsStore, JobSubmitter, JobWatchdog, LateJobsStore],
 })
 export class JobsModule {}

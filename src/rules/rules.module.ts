@@ -9,6 +9,8 @@ import { ExplainController } from './explain.controller.js';
 import { JobExplainer } from './job-explainer.service.js';
 import { ReadingThread } from './reading-thread.service.js';
 import { RuleCheck } from './rule-check.service.js';
+import { RuleHealthController } from './rule-health.controller.js';
+import { RuleHealthStore } from './rule-health.store.js';
 import { RuleVersionsController } from './rule-versions.controller.js';
 import { RuleVersionsStore } from './rule-versions.store.js';
 import { RulesController } from './rules.controller.js';
@@ -16,8 +18,8 @@ import { RulesStore } from './rules.store.js';
 
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule, TranscriptsModule],
-  controllers: [ExplainController, RulesController, RuleVersionsController],
-  providers: [EvaluationsQueryStore, EvaluationsStore, JobExplainer, RulesStore, RuleCheck, RuleVersionsStore, ReadingThread],
+  controllers: [ExplainController, RuleHealthController, RulesController, RuleVersionsController],
+  providers: [EvaluationsQueryStore, EvaluationsStore, JobExplainer, RulesStore, RuleCheck, RuleHealthStore, RuleVersionsStore, ReadingThread],
   exports: [EvaluationsStore, RulesStore, RuleVersionsStore, ReadingThread],
 })
 export class RulesModule {}
