@@ -107,6 +107,7 @@ describe('the README', () => {
     ['transcript', 'Transcript'],
     ['failure', 'Failure'],
     ['delivery', 'Delivery'],
+    ['overdue', 'Overdue'],
   ])('lists the fields of %s, and which may be absent', (name, type) => {
     const fields = Object.entries(FACT_TYPES[type] ?? {}).map(([field, { optional }]) => field + (optional ? '?' : ''));
     const [list = ''] = found(/^`([^`]+)`/g, row(name));
