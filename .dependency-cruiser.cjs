@@ -22,6 +22,7 @@ const PURE_PACKAGES = [
   'html-to-text',
   'juice',
   'libphonenumber-js',
+  'microdiff',
   're2js',
   'sms-segments-calculator',
   'validator',
