@@ -6,9 +6,9 @@ import { RequireScope } from '../http/api-key.guard.js';
 import { pageQuery, toPage, type Page } from '../http/page.js';
 import { JobEvaluationsStore, OUTCOMES, type ShownEvaluation } from './job-evaluations.store.js';
 import { EVALUATION_PAGE } from './jobs.docs.js';
+import { JobId } from './jobs.schema.js';
 import { JobsStore } from './jobs.store.js';
 
-const JobId = z.uuid();
 const listEvaluations = z.strictObject({ ...pageQuery, outcome: z.enum(OUTCOMES).optional() });
 
 /** What every rule made of a job; the job itself shows the first of them. */

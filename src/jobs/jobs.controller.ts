@@ -20,13 +20,12 @@ import { JobErasureStore } from './job-erasure.store.js';
 import { JobTimelineStore, type JobTimeline } from './job-timeline.store.js';
 import { jobView } from './job-view.js';
 import { JOB_PAGE, ONE_JOB, SUBMIT_BODY, SUBMITTED } from './jobs.docs.js';
-import { IdempotencyKey, ListJobs, SubmitUpload, SubmitUrl, TAG_NAME } from './jobs.schema.js';
+import { IdempotencyKey, JobId, ListJobs, SubmitUpload, SubmitUrl, TAG_NAME } from './jobs.schema.js';
 import { JobsService, type Submitted } from './jobs.service.js';
 import { JobsStore } from './jobs.store.js';
 import { receiveMultipart } from './multipart.service.js';
 import { parseRawQuery } from './raw-query.js';
 
-const JobId = z.uuid();
 /** Checked by hand, with pointers into the query: which names are right depends on the form of the request. */
 const AnyQuery = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 type AnyQuery = z.infer<typeof AnyQuery>;

@@ -12,7 +12,16 @@ import { JobWatchdog } from './watchdog.service.js';
 
 @Module({
   controllers: [JobsController, JobEvaluationsController],
-  providers: [JobErasureStore, JobEvaluationsStore, JobSubmitter, JobTimelineStore, JobsService, JobsStore, JobWatchdog, LateJobsStore],
+  providers: [
+    JobErasureStore,
+    JobEvaluationsStore,
+    JobSubmitter,
+    JobTimelineStore,
+    JobsService,
+    JobsStore,
+    JobWatchdog,
+    LateJobsStore,
+  ],
   exports: [JobErasureStore, JobsStore, JobSubmitter, JobWatchdog, LateJobsStore],
 })
 export class JobsModule {}

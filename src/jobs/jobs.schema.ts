@@ -52,6 +52,8 @@ export const IdempotencyKey = z
   .regex(/^[\x21-\x7e]{1,255}$/, { error: 'Idempotency-Key has 1 to 255 visible ASCII characters' })
   .optional();
 
+export const JobId = z.uuid();
+
 export const ListJobs = z
   .object({
     ...pageQuery,

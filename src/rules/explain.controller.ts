@@ -1,11 +1,9 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
 import { RequireScope } from '../http/api-key.guard.js';
+import { JobId } from '../jobs/jobs.schema.js';
 import { explainQuery, shownExplanation, type ExplainQuery } from './explain.schema.js';
 import { JobExplainer, type JobExplanation } from './job-explainer.service.js';
-
-const JobId = z.uuid();
 
 /** What rules made of a job, for who asks why. */
 @ApiTags('jobs')

@@ -3,7 +3,11 @@ import { TRIGGERS } from '../transcripts/facts.js';
 
 export const explainQuery = z.strictObject({
   /** Id of the rule, or the name that it has or had. */
-  rule: z.string().min(1).max(100).meta({ examples: ['refund-risk'] }),
+  rule: z
+    .string()
+    .min(1)
+    .max(100)
+    .meta({ examples: ['refund-risk'] }),
   /** Default: the one that was evaluated, else the newest. */
   version: z.coerce.number().int().min(1).max(2_147_483_647).optional(),
 });

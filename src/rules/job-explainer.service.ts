@@ -86,15 +86,23 @@ export class JobExplainer {
     const rules = await this.rules.list();
     const known = rules.find(({ rule }) => rule.id === asked || rule.name === asked)?.rule.id;
     const id = known ?? (await this.versions.newest(asked))?.ruleId;
-    if (id === undefined) throw unknownRule(asked, rules.map(({ rule }) => rule.name));
+    if (id === undefined)
+      throw unknownRule(
+        asked,
+        rules.map(({ rule }) => rule.name),
+      );
     // It may have had another name then.
     return { id, evaluation: await this.evaluations.latest(jobId, id) };
   }
 
   private async versionOf(id: string, version: number | undefined): Promise<SavedRule> {
     const found = version === undefined ? await this.versions.newest(id) : await this.versions.find(id, version);
-    if (!found) throw new NotFoundError(`There is no version ${String(version)} of this rule; GET /v1/rules/${id}/versions lists them`);
-    if (!isSaved(found)) throw new NotFoundError(`Version ${String(version)} is the deletion of the rule; ask for an earlier one`);
+    if (!found)
+      throw new NotFoundError(
+        `There is no version ${String(version)} of this rule; GET /v1/rules/${id}/versions lists them`,
+      );
+    if (!isSaved(found))
+      throw new NotFoundError(`Version ${String(version)} is the deletion of the rule; ask for an earlier one`);
     return found;
   }
 
@@ -142,7 +150,8 @@ function stopReason(rule: Rule, evaluation: EvaluationEntity | null): string | u
 }
 
 function noteOn(rule: Rule, matched: boolean, evaluation: EvaluationEntity | null): string | undefined {
-  if (!evaluation) return `no version of the rule was looked at when this came of the job; this one was saved at ${isoTime(rule.updatedAt)}`;
+  if (!evaluation)
+    return `no version of the rule was looked at when this came of the job; this one was saved at ${isoTime(rule.updatedAt)}`;
   if (evaluation.ruleVersion !== rule.version || evaluation.matched === matched) return undefined;
   return 'it came out otherwise then: what the rule looks at has changed since';
 }
@@ -165,6 +174,12 @@ function only({ id, name, version, on, when, enabled }: Rule) {
 function unknownRule(asked: string, names: string[]): NotFoundError {
   const suggestion = nearest(asked, names);
   return new NotFoundError('There is no such rule, and none that this job was evaluated with', {
-    errors: [{ pointer: 'rule', message: 'is neither the id nor the name of a rule', ...(suggestion === undefined ? {} : { suggestion }) }],
+    errors: [
+      {
+        pointer: 'rule',
+        message: 'is neither the id nor the name of a rule',
+        ...(suggestion === undefined ? {} : { suggestion }),
+      },
+    ],
   });
 }

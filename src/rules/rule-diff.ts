@@ -16,7 +16,7 @@ export function ruleChanges(before: RuleDefinition | null, after: RuleDefinition
   if (before === null || after === null) return before === after ? [] : [{ path: '', before, after }];
   return difference(before, after).map((change) => ({
     path: jsonPointer(change.path),
-    before: change.type === 'CREATE' ? null : change.oldValue,
-    after: change.type === 'REMOVE' ? null : change.value,
+    before: change.type === 'CREATE' ? null : (change.oldValue as unknown),
+    after: change.type === 'REMOVE' ? null : (change.value as unknown),
   }));
 }

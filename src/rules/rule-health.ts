@@ -24,12 +24,14 @@ const ADVICE: Readonly<Record<Finding, (counts: RuleCounts) => string>> = {
     failed === 0
       ? 'Its condition is not valid any more: open the rule for its problem, and save it anew.'
       : `Its condition could not be evaluated for ${String(failed)} of ${String(evaluated)} jobs, which count as not matched: GET /v1/jobs/{id}/evaluations?outcome=failed shows where, and has() guards what may be absent.`,
-  'disabled-with-problem': () => 'It is switched off, and its condition is not valid any more: mend it before it is switched on, or delete it.',
+  'disabled-with-problem': () =>
+    'It is switched off, and its condition is not valid any more: mend it before it is switched on, or delete it.',
   'never-fires': ({ evaluated }) =>
     `It matched none of ${String(evaluated)} jobs: GET /v1/jobs/{id}/explain?rule=… on one that it should have matched says which part is in the way.`,
   'fires-on-most': ({ matched, evaluated }) =>
     `It matched ${String(matched)} of ${String(evaluated)} jobs: if that is not meant, its condition is too wide.`,
-  'changed-lately': () => 'It was changed in the last two days: look at what it does; POST /v1/rules/{id}/rollback undoes the change.',
+  'changed-lately': () =>
+    'It was changed in the last two days: look at what it does; POST /v1/rules/{id}/rollback undoes the change.',
 };
 
 /**

@@ -111,7 +111,9 @@ export class RuleVersionsController {
   private async find(id: string, version: number): Promise<RuleVersionEntity> {
     const found = await this.stored.find(id, version);
     if (found) return found;
-    throw new NotFoundError(`There is no version ${String(version)} of such a rule; GET /v1/rules/${id}/versions lists them`);
+    throw new NotFoundError(
+      `There is no version ${String(version)} of such a rule; GET /v1/rules/${id}/versions lists them`,
+    );
   }
 }
 

@@ -47,7 +47,7 @@ export class RuleVersionsStore {
       'select rule_id, max(version) as version from rule_versions where created_at <= ? group by rule_id',
       [at],
     );
-    const versions = new Map(newest.map(({ rule_id, version }) => [rule_id, Number(version)]));
+    const versions = new Map(newest.map(({ rule_id, version }) => [rule_id, version]));
     const ids = [...versions.keys()];
     const compiled: CompiledRule[] = [];
     for (let i = 0; i < ids.length; i += READ_CHUNK) {

@@ -3,7 +3,7 @@ import { pageQuery } from '../http/page.js';
 import type { Rule } from './rule.js';
 
 /** Where a list of rules goes on: after the rule that stood there, whether it still exists or not. */
-interface Place {
+export interface Place {
   order: number;
   name: string;
 }

@@ -19,7 +19,16 @@ import { RulesStore } from './rules.store.js';
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule, TranscriptsModule],
   controllers: [ExplainController, RuleHealthController, RulesController, RuleVersionsController],
-  providers: [EvaluationsQueryStore, EvaluationsStore, JobExplainer, RulesStore, RuleCheck, RuleHealthStore, RuleVersionsStore, ReadingThread],
+  providers: [
+    EvaluationsQueryStore,
+    EvaluationsStore,
+    JobExplainer,
+    RulesStore,
+    RuleCheck,
+    RuleHealthStore,
+    RuleVersionsStore,
+    ReadingThread,
+  ],
   exports: [EvaluationsStore, RulesStore, RuleVersionsStore, ReadingThread],
 })
 export class RulesModule {}

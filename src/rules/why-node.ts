@@ -5,7 +5,8 @@ import type { SpeechMatch } from '../transcripts/speech.js';
 /** Words that made a part true, with the name of who said them. */
 export type HeardWords = SpeechMatch & { label?: string };
 
-export type WhyKind = 'and' | 'or' | 'not' | 'choice' | 'compare' | 'call' | 'loop' | 'fact' | 'literal' | 'calculation';
+export type WhyKind =
+  'and' | 'or' | 'not' | 'choice' | 'compare' | 'call' | 'loop' | 'fact' | 'literal' | 'calculation';
 
 /** One part of a condition, with what it came to. */
 export interface WhyNode {

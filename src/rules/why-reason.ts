@@ -57,7 +57,8 @@ function whyTrue(node: WhyNode, place: ReasonPlace): string {
     if (holds) return whyTrue(holds, place);
   }
   const [words] = wordsIn(node);
-  if (words) return `“${words.text}” is said${byWhom(words)} at ${clockTime(words.start)}, and ${quoted(node)} must not hold`;
+  if (words)
+    return `“${words.text}” is said${byWhom(words)} at ${clockTime(words.start)}, and ${quoted(node)} must not hold`;
   return `${quoted(node)} holds, and must not${seen(node)}`;
 }
 

@@ -72,8 +72,7 @@ export class JobReplayer {
     const stored = await this.storedFacts.find(jobId);
     if (!stored) throw new NotFoundError('There is no such job');
     const { trigger, at } = await this.occasionOf(stored);
-    const rules =
-      which === 'now' ? await this.rules.compiled(trigger) : await this.versions.inForceAt(trigger, at);
+    const rules = which === 'now' ? await this.rules.compiled(trigger) : await this.versions.inForceAt(trigger, at);
     const decision = await this.decide(stored, trigger, rules);
     const { notifications, skipped } = decision.plan;
     const { fresh, planned } =

@@ -3,11 +3,10 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { isoTime } from '../iso-time.js';
+import { JobId } from '../jobs/jobs.schema.js';
 import type { Notification } from '../rules/plan.js';
 import { TRIGGERS } from '../transcripts/facts.js';
 import { JobReplayer } from './job-replayer.service.js';
-
-const JobId = z.uuid();
 
 const replayBody = z
   .strictObject({

@@ -17,7 +17,15 @@ import { SettleService } from './settle.service.js';
 
 /** From a stored callback to stored deliveries. */
 @Module({
-  imports: [CallbacksModule, DeliveriesModule, JobsModule, RecipientsModule, RulesModule, StoredFactsModule, TranscriptsModule],
+  imports: [
+    CallbacksModule,
+    DeliveriesModule,
+    JobsModule,
+    RecipientsModule,
+    RulesModule,
+    StoredFactsModule,
+    TranscriptsModule,
+  ],
   controllers: [ReplayController],
   providers: [CallbackReader, JobReplayer, NotifyService, ReplayStore, SettleService, SettleLoop, JobOutcomes],
 })

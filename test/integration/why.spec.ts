@@ -58,12 +58,12 @@ describe.each(await databases())('why, on %s', (kind) => {
 
   /** As if rules had been evaluated. */
   async function evaluated(rows: { jobId?: string; ruleId: string; outcome: string; at?: number }[]): Promise<void> {
-    const { bind } = herald.database.dialect;
+    const { dialect } = herald.database;
     await herald.database.uow.run(async (tx) => {
       for (const { jobId = 'a-job', ruleId, outcome, at = 0 } of rows) {
         const matched = outcome === 'matched';
         await tx.query(
-          bind(
+          dialect.bind(
             `insert into evaluations (id, job_id, trigger_name, rule_id, rule_name, rule_version, matched, outcome, data, skipped, created_at)
              values (?, ?, 'transcript.completed', ?, ?, 1, ?, ?, ?, '[]', ?)`,
           ),
@@ -119,7 +119,11 @@ describe.each(await databases())('why, on %s', (kind) => {
       for (const rule of ['before', 'after', id])
         expect((await explain(jobId, `rule=${rule}`)).body).toMatchObject({ matched: true, rule: { id, version: 1 } });
       const second = (await explain(jobId, `rule=${id}&version=2`)).body;
-      expect(second).toMatchObject({ matched: false, reason: '“lawyer” is not said', evaluated: { version: 1, matched: true } });
+      expect(second).toMatchObject({
+        matched: false,
+        reason: '“lawyer” is not said',
+        evaluated: { version: 1, matched: true },
+      });
       await herald.api('DELETE', `/v1/rules/${id}`, undefined, { 'if-match': '*' });
       expect((await explain(jobId, 'rule=before')).body).toMatchObject({ matched: true, rule: { version: 1 } });
       const deletion = await explain(jobId, `rule=${id}&version=3`);
@@ -190,7 +194,12 @@ describe.each(await databases())('why, on %s', (kind) => {
     it('have a comment, differ field by field, and can be rolled back to', async () => {
       const id = await save('versioned', { comment: 'first try', when: "speech.says('refund')" });
       const path = `/v1/rules/${id}`;
-      const wider = { name: 'versioned', when: "speech.says('refund*')", actions: [LEAD, EMAIL], comment: 'too narrow' };
+      const wider = {
+        name: 'versioned',
+        when: "speech.says('refund*')",
+        actions: [LEAD, EMAIL],
+        comment: 'too narrow',
+      };
       await change(id, wider);
       const saves = (await herald.get(`${path}/versions`)).body.items;
       expect(saves.map(({ version, comment }: AnyBody) => [version, comment])).toEqual([
@@ -220,14 +229,18 @@ describe.each(await databases())('why, on %s', (kind) => {
       expect([back.status, back.headers.get('etag')]).toEqual([200, '"v3"']);
       expect(back.body).toMatchObject({ version: 3, when: "speech.says('refund')" });
       expect((await herald.get(`${path}/versions/1/diff/3`)).body.changes).toEqual([]);
-      expect((await herald.get(`${path}/versions?limit=1`)).body.items).toMatchObject([{ comment: 'back to version 1' }]);
+      expect((await herald.get(`${path}/versions?limit=1`)).body.items).toMatchObject([
+        { comment: 'back to version 1' },
+      ]);
     });
 
     it('that are not valid any more are not rolled back to: every problem is told', async () => {
       const contact = await herald.api('POST', '/v1/contacts', { name: 'gone-soon', email: 'gone@clinic.example' });
       const id = await save('names-somebody', { actions: [{ ...LEAD, to: ['contact:gone-soon'] }] });
       await change(id, { name: 'names-somebody', actions: [LEAD] });
-      const removed = await herald.api('DELETE', `/v1/contacts/${String(contact.body.id)}`, undefined, { 'if-match': '*' });
+      const removed = await herald.api('DELETE', `/v1/contacts/${String(contact.body.id)}`, undefined, {
+        'if-match': '*',
+      });
       expect(removed.status).toBe(204);
       const answer = await herald.api('POST', `/v1/rules/${id}/rollback`, { version: 1 }, { 'if-match': '"v2"' });
       expect([answer.status, answer.body.code]).toEqual([422, 'RULE_INVALID']);
@@ -251,7 +264,11 @@ describe.each(await databases())('why, on %s', (kind) => {
       expect((await job(jobId)).deliveries.filter(mine)).toMatchObject([{ to: 'lead@clinic.example', ruleVersion: 1 }]);
       // Another order of its actions, one that is new, and a condition that still holds.
       const boss = { ...LEAD, to: ['{{job.tags.manager}}'] };
-      await change(id, { name: 'told', when: "speech.says('refund') && job.origin == 'external'", actions: [boss, LEAD] });
+      await change(id, {
+        name: 'told',
+        when: "speech.says('refund') && job.origin == 'external'",
+        actions: [boss, LEAD],
+      });
 
       const then = (await replay(jobId, { rules: 'then' })).body;
       expect(then).toMatchObject({ on: 'transcript.completed', rules: 'then', dryRun: true, newCount: 0, planned: 0 });
@@ -263,7 +280,10 @@ describe.each(await databases())('why, on %s', (kind) => {
       expect(now.new.filter(mine)).toMatchObject([{ to: 'boss@clinic.example', ruleVersion: 2, state: 'queued' }]);
       expect((await job(jobId)).deliveries.filter(mine)).toHaveLength(1);
 
-      const twice = await Promise.all([replay(jobId, { rules: 'now', dryRun: false }), replay(jobId, { rules: 'now', dryRun: false })]);
+      const twice = await Promise.all([
+        replay(jobId, { rules: 'now', dryRun: false }),
+        replay(jobId, { rules: 'now', dryRun: false }),
+      ]);
       expect(twice.map(({ body }) => body.planned).sort()).toEqual([0, now.newCount]);
       const after = (await job(jobId)).deliveries.filter(mine);
       expect(after.map(({ to, ruleVersion }: AnyBody) => [to, ruleVersion])).toEqual([
@@ -288,7 +308,12 @@ describe.each(await databases())('why, on %s', (kind) => {
       const ids = ({ matched }: AnyBody) => matched.map(({ ruleId }: AnyBody) => ruleId);
       const then = ids((await replay(jobId, { rules: 'then' })).body);
       const now = ids((await replay(jobId, { rules: 'now' })).body);
-      expect([then.includes(id), then.includes(later), now.includes(id), now.includes(later)]).toEqual([true, false, false, true]);
+      expect([then.includes(id), then.includes(later), now.includes(id), now.includes(later)]).toEqual([
+        true,
+        false,
+        false,
+        true,
+      ]);
     });
 
     it('refuses what is not there, has not come yet, or is asked wrongly', async () => {
@@ -297,19 +322,28 @@ describe.each(await databases())('why, on %s', (kind) => {
       for (const body of [{}, { rules: 'yesterday' }, { rules: 'now', dryrun: false }])
         expect((await replay(jobId, body)).status).toBe(400);
       const key = await herald.key('jobs:write', 'jobs:read');
-      const answer = await herald.api('POST', `/v1/jobs/${jobId}/replay`, { rules: 'now' }, { authorization: `Bearer ${key}` });
+      const answer = await herald.api(
+        'POST',
+        `/v1/jobs/${jobId}/replay`,
+        { rules: 'now' },
+        { authorization: `Bearer ${key}` },
+      );
       expect(answer.status).toBe(403);
     });
   });
 
   describe('the health of rules', () => {
     const health = async (ruleId: string, query = '') => {
-      const { items } = await herald.all<AnyBody>(`/v1/rules/health?days=7${query}`, 5);
+      const { items } = await herald.all(`/v1/rules/health?days=7${query}`, 5);
       return items.find((one) => one.ruleId === ruleId);
     };
 
     it('counts the window since the last change, and says what to do', async () => {
-      const [never, most, fails] = [await save('h-never', { when: "speech.says('a')" }), await save('h-most', { when: "speech.says('b')" }), await save('h-fails', { when: "speech.says('c')" })];
+      const [never, most, fails] = [
+        await save('h-never', { when: "speech.says('a')" }),
+        await save('h-most', { when: "speech.says('b')" }),
+        await save('h-fails', { when: "speech.says('c')" }),
+      ];
       expect(await health(never)).toMatchObject({ evaluated: 0, lastMatchedAt: null, findings: ['changed-lately'] });
       const before = herald.clock.aheadMs;
       herald.clock.aheadMs += 20 * DAY;
@@ -340,7 +374,8 @@ describe.each(await databases())('why, on %s', (kind) => {
       } finally {
         herald.clock.aheadMs = before;
       }
-      for (const query of ['days=0', 'days=91', 'dais=3']) expect((await herald.get(`/v1/rules/health?${query}`)).status).toBe(400);
+      for (const query of ['days=0', 'days=91', 'dais=3'])
+        expect((await herald.get(`/v1/rules/health?${query}`)).status).toBe(400);
     });
   });
 
@@ -360,10 +395,10 @@ describe.each(await databases())('why, on %s', (kind) => {
         ['r0', 'unmatched'],
       ]);
       const route = `/v1/jobs/${jobId}/evaluations`;
-      const { items, pages } = await herald.all<AnyBody>(route, 200);
+      const { items, pages } = await herald.all(route, 200);
       expect(pages).toBe(3);
       expect(items.map(({ ruleName }) => ruleName)).toEqual(Array.from({ length: 450 }, (_, i) => `r${String(i)}`));
-      expect((await herald.all<AnyBody>(`${route}?outcome=failed`, 2)).items.map(({ ruleName }) => ruleName)).toEqual([
+      expect((await herald.all(`${route}?outcome=failed`, 2)).items.map(({ ruleName }) => ruleName)).toEqual([
         'r8',
         'r108',
         'r208',

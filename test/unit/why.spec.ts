@@ -133,7 +133,7 @@ describe('the tree of a condition', () => {
     });
     const failed = { job, failure: { code: 'UNREADABLE', message: 'no audio' } };
     expect(why("failure.code == 'OTHER'", failed, 'transcript.failed').reason).toBe(
-      '“failure.code == \'OTHER\'” is not true: failure.code is “UNREADABLE”',
+      "“failure.code == 'OTHER'” is not true: failure.code is “UNREADABLE”",
     );
     const dead = { job, delivery: { id: '1', channel: 'sms', ruleName: 'r', reason: 'rejected' } };
     expect(why("delivery.channel == 'sms'", dead, 'delivery.dead').matched).toBe(true);
@@ -142,21 +142,33 @@ describe('the tree of a condition', () => {
 
 describe('the reason why a rule did not match', () => {
   it.each([
-    ["speech.by('1').says('refund') && transcript.duration > 300", '“transcript.duration > 300” is not true: transcript.duration is 100'],
+    [
+      "speech.by('1').says('refund') && transcript.duration > 300",
+      '“transcript.duration > 300” is not true: transcript.duration is 100',
+    ],
     ["job.tags.tier == 'silver'", "“job.tags.tier == 'silver'” is not true: job.tags.tier is “gold”"],
     ["job.tags.region == 'eu'", "“job.tags.region == 'eu'” is not true: job.tags.region is empty"],
     ["speech.says('lawyer')", '“lawyer” is not said'],
     ["speech.by('0').first(30).says('refund')", "“refund” is not said by Speaker 1 ('0') in the first 30 seconds"],
-    ["speech.by('7').says('refund')", "“refund” is not said by '7', whom this transcript does not have (the speakers are '0', '1')"],
+    [
+      "speech.by('7').says('refund')",
+      "“refund” is not said by '7', whom this transcript does not have (the speakers are '0', '1')",
+    ],
     ["speech.saysAny(['lawyer', 'court'])", 'none of “lawyer”, “court” is said'],
     ["speech.near('refund', 'goodbye', 3)", '“refund” and “goodbye” are not said within 3 words of each other'],
-    ["!speech.says('resolved')", "“resolved” is said by Speaker 1 at 1:32, and “speech.says('resolved')” must not hold"],
+    [
+      "!speech.says('resolved')",
+      "“resolved” is said by Speaker 1 at 1:32, and “speech.says('resolved')” must not hold",
+    ],
     ['!(transcript.duration > 30)', '“transcript.duration > 30” holds, and must not: transcript.duration is 100'],
     ['has(job.tags.phone)', 'the job has no tag “phone”'],
     ['has(transcript.summary)', 'transcript.summary is absent'],
     ["transcript.topics.exists(t, t == 'legal')", "no item of transcript.topics meets (t == 'legal')"],
     ["transcript.intents.exists(t, t == 'cancel')", 'transcript.intents is empty'],
-    ["speech.says('lawyer') || transcript.duration > 300", 'none of 2 alternatives holds: “lawyer” is not said; “transcript.duration > 300” is not true: transcript.duration is 100'],
+    [
+      "speech.says('lawyer') || transcript.duration > 300",
+      'none of 2 alternatives holds: “lawyer” is not said; “transcript.duration > 300” is not true: transcript.duration is 100',
+    ],
     ["has(transcript.summary) ? true : speech.says('lawyer')", '“lawyer” is not said'],
     ['false', '“false” is not true'],
   ])('of %s is one sentence', (when, reason) => {
@@ -170,7 +182,9 @@ describe('the reason why a rule did not match', () => {
   it('stays readable for a condition of 500 nodes', () => {
     const when = Array.from({ length: 120 }, (_, i) => `speech.says('word${String(i)}')`).join(' || ');
     const { reason, tree } = why(when);
-    expect(reason).toBe('none of 120 alternatives holds: “word0” is not said; “word1” is not said; “word2” is not said; and 117 more');
+    expect(reason).toBe(
+      'none of 120 alternatives holds: “word0” is not said; “word1” is not said; “word2” is not said; and 117 more',
+    );
     expect(tree?.parts).toHaveLength(120);
   });
 });
@@ -186,7 +200,7 @@ describe('the tree and the evaluation', () => {
     "job.tags.tier in ['silver', 'bronze']",
     'has(transcript.summary)',
     'transcript.speakers[9].talk > 1',
-    "int(job.tags.tier) > 3",
+    'int(job.tags.tier) > 3',
     "transcript.topics.exists(t, t == 'billing')",
     'transcript.utterances.all(u, u.confidence > 0.8)',
   );
@@ -194,7 +208,9 @@ describe('the tree and the evaluation', () => {
     condition: fc.oneof(
       { depthSize: 'small', withCrossShrink: true },
       atom,
-      fc.tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition')).map(([a, op, b]) => `(${a}) ${op} (${b})`),
+      fc
+        .tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition'))
+        .map(([a, op, b]) => `(${a}) ${op} (${b})`),
       fc.tuple(atom, fc.constantFrom('&&', '||'), tie('condition')).map(([a, op, b]) => `${a} ${op} (${b})`),
       tie('condition').map((inner) => `!(${inner})`),
       fc.tuple(tie('condition'), tie('condition'), tie('condition')).map(([a, b, c]) => `((${a}) ? (${b}) : (${c}))`),
