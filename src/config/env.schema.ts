@@ -252,6 +252,12 @@ export const EnvSchema = z.object({
     expected: RATE,
     meaning: 'The same for e-mail.',
   }),
+  HERALD_SMS_CONSENT: option(z.enum(['off', 'required', 'double']).default('off'), {
+    expected: 'off, required or double',
+    default: 'off',
+    meaning:
+      'Whether an SMS needs consent on record: `required`, or `double` (the person is asked by SMS and answers YES).',
+  }),
   HERALD_OPERATOR_EMAIL: option(mailAddress(false).optional(), {
     expected: 'one mail address',
     meaning: 'Who is told of failed and late transcripts.',

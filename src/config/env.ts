@@ -39,6 +39,8 @@ export interface Settings {
   };
   /** What is planned and sent at most, by kind of message. */
   limits: { email: ChannelLimits; sms: ChannelLimits };
+  /** What an SMS needs of its recipient. */
+  smsConsent: 'off' | 'required' | 'double';
   operatorEmail?: string;
   /** How the operator is told what is wrong with Herald itself. Both absent: the log at error level. */
   alerts: { webhookUrl?: string; mail?: { url: string; to: string; from: string } };
@@ -130,6 +132,8 @@ function missingPartners(given: Given): FieldError[] {
       need('TWILIO_FROM', `${twilio} is`, 'Set it or TWILIO_MESSAGING_SERVICE_SID');
     }
   }
+  if (given.HERALD_SMS_CONSENT === 'double')
+    need('HERALD_PUBLIC_URL', 'HERALD_SMS_CONSENT is double', 'Answers by SMS come in under it');
   if (has('HERALD_ALERT_SMTP_URL')) need('HERALD_ALERT_TO', 'HERALD_ALERT_SMTP_URL is');
   const alertMail = (['HERALD_ALERT_TO', 'HERALD_ALERT_FROM'] as const).find(has);
   if (alertMail !== undefined) need('HERALD_ALERT_SMTP_URL', `${alertMail} is`);
@@ -179,6 +183,7 @@ function toSettings(env: Env): Settings {
     },
     ...channelSettings(env),
     limits: limitSettings(env),
+    smsConsent: env.HERALD_SMS_CONSENT,
     ...optional('operatorEmail', env.HERALD_OPERATOR_EMAIL),
     alerts: alertSettings(env),
     minFreeBytes: env.HERALD_MIN_FREE_BYTES,
@@ -268,6 +273,7 @@ export function describeSettings(settings: Settings): Record<string, string> {
     twilio: configured(settings.twilio),
     smsCountries: settings.twilio?.countries?.join(',') ?? 'all',
     ...describeLimits(settings.limits),
+    smsConsent: settings.smsConsent,
     operatorEmail: configured(settings.operatorEmail),
     'alerts.webhook': configured(settings.alerts.webhookUrl),
     'alerts.mail': configured(settings.alerts.mail),

@@ -4,7 +4,7 @@ import { ApiKeyEntity } from '../http/api-key.entity.js';
 import { CallbackEntity } from '../callbacks/callback.entity.js';
 import { AttemptEntity, DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { JobEntity } from '../jobs/job.entity.js';
-import { ContactEntity, GroupEntity, SuppressionEntity } from '../recipients/contact.entity.js';
+import { ConsentEntity, ContactEntity, GroupEntity, SuppressionEntity } from '../recipients/contact.entity.js';
 import { EvaluationEntity } from '../rules/evaluation.entity.js';
 import { RuleEntity, RuleVersionEntity } from '../rules/rule.entity.js';
 import { TemplateEntity } from '../templates/template.entity.js';
@@ -21,6 +21,7 @@ const entities = [
   AttemptEntity,
   AuditEntity,
   CallbackEntity,
+  ConsentEntity,
   ContactEntity,
   DeliveryEntity,
   EvaluationEntity,

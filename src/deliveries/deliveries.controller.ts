@@ -73,7 +73,7 @@ export class DeliveriesController {
   }
 
   @Post(':id/retry')
-  @ApiOperation({ summary: 'Put a delivery back; its message is rendered anew' })
+  @ApiOperation({ summary: 'Put a delivery back; its message is rendered anew. One that waits for hours goes at once' })
   @ApiOkResponse({ standardSchema: shownDelivery })
   @HttpCode(200)
   @RequireScope('admin')
@@ -87,7 +87,7 @@ export class DeliveriesController {
       throw new ConflictError(
         delivery.state === 'unknown'
           ? 'This message may have been sent. Send {"mayDuplicate": true} to send it again all the same'
-          : `The delivery is ${delivery.state}; only dead, cancelled, suppressed or held ones can be retried`,
+          : `The delivery is ${delivery.state}; only dead, cancelled, suppressed, held or waiting ones can be retried`,
       );
     }
     this.dispatcher.wake();
@@ -102,7 +102,7 @@ export class DeliveriesController {
   async cancel(@Param('id', { schema: DeliveryId }) id: string, @Actor() actor: Principal): Promise<DeliveryView> {
     const delivery = await this.find(id);
     if (!(await this.queries.cancel(id, actor.name))) {
-      throw new ConflictError(`The delivery is ${delivery.state}; only queued, held or unknown ones can be cancelled`);
+      throw new ConflictError(`The delivery is ${delivery.state}; only queued, waiting, held or unknown ones can be cancelled`);
     }
     return this.show(id);
   }

@@ -9,6 +9,7 @@ import { DeliveryEntity } from './delivery.entity.js';
 
 export interface DeliveryFilter {
   jobId?: string | undefined;
+  bundleId?: string | undefined;
   ruleId?: string | undefined;
   state?: DeliveryState | undefined;
   channel?: string | undefined;
@@ -20,7 +21,7 @@ export interface DeliveryFilter {
 
 /** States that a person may put back. `unknown` only with the word that a double is accepted. */
 const RETRIABLE: DeliveryState[] = ['dead', 'cancelled', 'suppressed', 'held'];
-const CANCELLABLE: DeliveryState[] = ['queued', 'held', 'unknown'];
+const CANCELLABLE: DeliveryState[] = ['queued', 'waiting', 'held', 'unknown'];
 /** Deliveries one call may put back. */
 const MANY = 10_000;
 
@@ -52,7 +53,8 @@ export class DeliveriesQueryStore {
    * @returns false when its state does not allow it (any more)
    */
   retry(id: string, actor: string, mayDuplicate: boolean): Promise<boolean> {
-    const states = mayDuplicate ? [...RETRIABLE, 'unknown'] : RETRIABLE;
+    // What waits for hours is sent at once, against them: only when it is asked for by name.
+    const states = [...RETRIABLE, 'waiting', ...(mayDuplicate ? ['unknown'] : [])];
     return this.change(id, actor, 'delivery.retried', states, { state: 'queued', dueAt: this.clock.now() });
   }
 
@@ -109,7 +111,7 @@ export class DeliveriesQueryStore {
     query: SelectQueryBuilder<DeliveryEntity> = this.database.reads.createQueryBuilder(DeliveryEntity, 'delivery'),
   ): SelectQueryBuilder<DeliveryEntity> {
     query.where('1 = 1');
-    for (const name of ['jobId', 'ruleId', 'state', 'channel', 'kind', 'recipient'] as const) {
+    for (const name of ['jobId', 'bundleId', 'ruleId', 'state', 'channel', 'kind', 'recipient'] as const) {
       if (filter[name] !== undefined) query.andWhere(`delivery.${name} = :${name}`, { [name]: filter[name] });
     }
     if (filter.from !== undefined) query.andWhere('delivery.createdAt >= :from', { from: filter.from });
@@ -118,6 +120,6 @@ export class DeliveriesQueryStore {
   }
 }
 
-const RESET = `update deliveries set state = ?, due_at = ?, queued_at = ?, updated_at = ?, reason = null, message = null, template_version = null,
+const RESET = `update deliveries set urgent = case when state = 'waiting' then 1 else urgent end, state = ?, due_at = ?, queued_at = ?, updated_at = ?, reason = null, message = null, template_version = null,
   attempts_counted = 0, lease_owner = null, lease_until = null where id = ?`;
 const CLOSE = `update deliveries set state = ?, due_at = ?, updated_at = ?, lease_owner = null, lease_until = null where id = ?`;

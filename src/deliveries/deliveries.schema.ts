@@ -5,6 +5,7 @@ import { DELIVERY_STATES } from './delivery.js';
 
 const filter = {
   jobId: z.uuid().optional(),
+  bundleId: z.uuid().optional(),
   ruleId: z.uuid().optional(),
   state: z.enum(DELIVERY_STATES).optional(),
   channel: z.string().min(1).max(64).optional(),
@@ -34,7 +35,7 @@ export const SettleOne = z.strictObject({ state: z.enum(['sent', 'dead']) }).met
 export const RetryMany = z
   .strictObject({ ...filter, dryRun: z.boolean().default(false) })
   .refine((body) => Object.keys(body).some((name) => name !== 'dryRun'), {
-    error: 'name at least one filter (jobId, ruleId, state, channel, kind, recipient, from, to)',
+    error: 'name at least one filter (jobId, bundleId, ruleId, state, channel, kind, recipient, from, to)',
   })
   .meta({ examples: [{ state: 'dead', channel: 'email', dryRun: true }] });
 export type RetryMany = z.infer<typeof RetryMany>;
@@ -46,9 +47,10 @@ const at = z.iso.datetime().nullable();
 /** For the documentation; the shapes are made by delivery-view.ts. */
 export const shownSummary = z.object({
   id: z.uuid(),
-  jobId: z.uuid(),
+  /** Null for a message that asks for consent. */
+  jobId: z.uuid().nullable(),
   on: z.string(),
-  ruleId: z.uuid(),
+  ruleId: z.uuid().nullable(),
   ruleName: z.string(),
   ruleVersion: z.number().int(),
   action: z.number().int(),
@@ -62,6 +64,8 @@ export const shownSummary = z.object({
   sentAt: at,
   deliveredAt: at,
   providerMessageId: z.string().nullable(),
+  /** Of a message that went together with others: the delivery that carries it. */
+  bundleId: z.uuid().nullable(),
 });
 
 export const shownDelivery = shownSummary.extend({

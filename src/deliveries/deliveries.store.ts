@@ -342,6 +342,7 @@ export class DeliveriesStore {
       preview_segments: notification.previewSegments ?? null,
       matches: JSON.stringify(notification.matches),
       about_delivery_id: source.aboutDeliveryId ?? null,
+      urgent: notification.urgent === true ? 1 : 0,
       state: held === undefined ? notification.state : 'held',
       reason: held ?? notification.reason ?? null,
       dedupe_key: notification.dedupeKey,

@@ -22,9 +22,10 @@ export function deliveryView(delivery: DeliveryEntity, attempts: AttemptEntity[]
 export function deliverySummary(delivery: DeliveryEntity) {
   return {
     id: delivery.id,
-    jobId: delivery.jobId,
+    // A message that asks for consent comes of no job.
+    jobId: delivery.jobId || null,
     on: delivery.trigger,
-    ruleId: delivery.ruleId,
+    ruleId: delivery.ruleId || null,
     ruleName: delivery.ruleName,
     ruleVersion: delivery.ruleVersion,
     action: delivery.action,
@@ -33,10 +34,11 @@ export function deliverySummary(delivery: DeliveryEntity) {
     template: delivery.template,
     state: delivery.state,
     reason: delivery.reason,
-    dueAt: delivery.state === 'queued' ? isoTime(delivery.dueAt) : null,
+    dueAt: delivery.state === 'queued' || delivery.state === 'waiting' ? isoTime(delivery.dueAt) : null,
     createdAt: isoTime(delivery.createdAt),
     sentAt: isoTime(delivery.sentAt),
     deliveredAt: isoTime(delivery.deliveredAt),
     providerMessageId: delivery.providerMessageId,
+    bundleId: delivery.bundleId,
   };
 }

@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { ChannelKind, Recipient } from '../channels/channel.js';
+import type { ContentLevel } from '../recipients/content-level.js';
 import type { AttachmentFormat, SpeechMatch } from '../rules/rule.js';
 import type { Trigger } from '../transcripts/facts.js';
 import type { AttemptOutcome, DeliveryState, StoredMessage } from './delivery.js';
@@ -19,7 +20,7 @@ export class DeliveryEntity {
   @Column('text') kind!: ChannelKind;
   /** Normalised address; as the rule gave it when it was refused. */
   @Column('text') recipient!: string;
-  @Column('simple-json', { name: 'recipient_data' }) recipientData!: Omit<Recipient, 'address'>;
+  @Column('simple-json', { name: 'recipient_data' }) recipientData!: Omit<Recipient, 'address'> & { content?: ContentLevel };
   @Column('text') template!: string;
   /** Version that was rendered; null until then. */
   @Column('integer', { name: 'template_version', nullable: true }) templateVersion!: number | null;
@@ -28,6 +29,10 @@ export class DeliveryEntity {
   @Column('simple-json') matches!: SpeechMatch[];
   /** For `delivery.dead`: the delivery that died. */
   @Column('text', { name: 'about_delivery_id', nullable: true }) aboutDeliveryId!: string | null;
+  /** For `bundled`: the delivery that carries it. */
+  @Column('text', { name: 'bundle_id', nullable: true }) bundleId!: string | null;
+  /** 1: it waits for no hours of its recipient. */
+  @Column('integer', { default: 0 }) urgent!: number;
   @Column('text') state!: DeliveryState;
   @Column('text', { nullable: true }) reason!: string | null;
   @Column('text', { name: 'dedupe_key' }) dedupeKey!: string;

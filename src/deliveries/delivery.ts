@@ -1,6 +1,9 @@
-/** States of a delivery, and which of them are final until somebody retries. */
+/**
+ * States of a delivery. `waiting`: for the hours of its recipient. `bundled`: it went, or will go, inside of another delivery.
+ */
 export const DELIVERY_STATES = [
   'queued',
+  'waiting',
   'sending',
   'sent',
   'delivered',
@@ -9,6 +12,7 @@ export const DELIVERY_STATES = [
   'held',
   'cancelled',
   'suppressed',
+  'bundled',
 ] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
@@ -20,6 +24,9 @@ export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 export type StoredMessage =
   | { kind: 'email'; subject: string; text: string; html: string; attachments: string[] }
   | { kind: 'sms'; text: string; segments: number; encoding: 'GSM-7' | 'UCS-2' };
+
+/** Template of the message that carries those that waited. */
+export const DIGEST = 'digest';
 
 /** A due time that never comes: the delivery waits for a person, or for nothing. */
 export const NEVER = Number.MAX_SAFE_INTEGER;

@@ -45,7 +45,7 @@ export class RestoredStore {
       );
       return change(
         `update deliveries set state = 'held', reason = ?, due_at = ?, lease_owner = null, lease_until = null, updated_at = ?
-          where state in ('queued', 'sending', 'unknown')`,
+          where state in ('queued', 'waiting', 'sending', 'unknown')`,
         [reasonOf(takenAt), NEVER, now],
       );
     });

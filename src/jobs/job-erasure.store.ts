@@ -79,9 +79,16 @@ export class JobErasureStore {
     return found.map(({ key }) => key);
   }
 
+  /** A message that carries what came of several jobs goes on without this one; the words of all are out of what is stored. */
+  private async leaveBundles(tx: EntityManager, id: string): Promise<void> {
+    const { dialect } = this.database;
+    for (const statement of LEAVE_BUNDLES) await changed(tx, dialect.bind(statement), [id]);
+  }
+
   private async eraseChildren(tx: EntityManager, id: string): Promise<Omit<ErasedRows, 'files'>> {
     const { dialect } = this.database;
     const remove = (statement: string): Promise<number> => changed(tx, dialect.bind(statement), [id]);
+    await this.leaveBundles(tx, id);
     await remove('delete from attempts where delivery_id in (select id from deliveries where job_id = ?)');
     await remove('delete from submissions where job_id = ?');
     for (const [statement, parameters] of dialect.unindexTranscript(id))
@@ -95,8 +102,19 @@ export class JobErasureStore {
   }
 }
 
-const PENDING = `select 1 as one from deliveries where job_id = ? and state in ('queued', 'sending', 'unknown', 'held')
+/** What waits inside of a message that is still to go waits too. */
+const PENDING = `select 1 as one from deliveries where job_id = ? and (state in ('queued', 'waiting', 'sending', 'unknown', 'held')
+    or exists (select 1 from deliveries bundle where bundle.id = deliveries.bundle_id
+      and bundle.state in ('queued', 'waiting', 'sending', 'unknown', 'held')))
   union all select 1 from callbacks where job_id = ? and state = 'pending'`;
+
+const LEAVE_BUNDLES = [
+  `update deliveries set message = null where id in (select bundle_id from deliveries where job_id = ? and bundle_id is not null)`,
+  `update deliveries set job_id = (select min(item.job_id) from deliveries item
+      where item.bundle_id = deliveries.id and item.job_id <> deliveries.job_id)
+    where job_id = ? and exists (select 1 from deliveries item
+      where item.bundle_id = deliveries.id and item.job_id <> deliveries.job_id)`,
+];
 
 const EMPTY = {
   audioUrl: null,

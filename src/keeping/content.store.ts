@@ -114,5 +114,6 @@ const DROP = [
   // A row without a callback: its duration and language stay, and a late callback still finds that there was a transcript.
   `update transcripts set callback_id = '', text = '', data = 'null', packed = null where job_id = ?`,
   'update callbacks set body = null, blob_key = null where job_id = ?',
+  'update deliveries set message = null where id in (select bundle_id from deliveries where job_id = ? and bundle_id is not null)',
   `update deliveries set message = null, matches = '[]' where job_id = ?`,
 ];

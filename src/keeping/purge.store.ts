@@ -57,5 +57,7 @@ export class PurgeStore {
 }
 
 const NOTHING_PENDING = `and not exists (select 1 from deliveries where deliveries.job_id = jobs.id
-    and deliveries.state in ('queued', 'sending', 'unknown', 'held'))
+    and (deliveries.state in ('queued', 'waiting', 'sending', 'unknown', 'held')
+      or exists (select 1 from deliveries bundle where bundle.id = deliveries.bundle_id
+        and bundle.state in ('queued', 'waiting', 'sending', 'unknown', 'held'))))
   and not exists (select 1 from callbacks where callbacks.job_id = jobs.id and callbacks.state = 'pending')`;

@@ -29,7 +29,7 @@ export class BacklogStore {
   async lateDeliveries(): Promise<(Backlog & { channel: string })[]> {
     return this.database.read(
       `select channel, count(*) as count, min(due_at) as since from deliveries
-        where state = 'queued' and due_at < ? group by channel`,
+        where state in ('queued', 'waiting') and due_at < ? group by channel`,
       [this.clock.now() - DELIVERY_LATE],
     );
   }

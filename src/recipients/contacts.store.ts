@@ -81,6 +81,17 @@ export class ContactsStore {
     return { row, warnings };
   }
 
+  /** @param until epoch milliseconds; null ends a snooze. @throws NotFoundError */
+  snooze(actor: string, id: string, until: number | null): Promise<ContactEntity> {
+    return this.write('', async (tx) => {
+      const row = (await tx.findOneBy(ContactEntity, { id })) ?? missing();
+      const change = { snoozedUntil: until, updatedAt: this.clock.now() };
+      await tx.update(ContactEntity, { id }, change);
+      await this.audit.record(tx, actor, 'contact.snoozed', id, { name: row.name });
+      return { ...row, ...change };
+    });
+  }
+
   /**
    * Takes the contact out of its groups as well. A rule that names it has to be changed first: it would notify nobody, in silence.
    * @throws NotFoundError; ConflictError naming the rules
@@ -96,7 +107,7 @@ export class ContactsStore {
   }
 
   private checked(body: ContactBody): { fields: Fields; warnings: string[] } {
-    const { name, email, phone, locale, timeZone } = body;
+    const { name, email, phone, locale, timeZone, channels, quiet, digest, snoozedUntil, content } = body;
     const mail = email === undefined ? undefined : this.recipients.parseAddress('email', email, '/email');
     const call = phone === undefined ? undefined : this.recipients.parseAddress('sms', phone, '/phone');
     const fields = {
@@ -106,6 +117,11 @@ export class ContactsStore {
       phone: call?.address ?? null,
       locale: locale ?? null,
       timeZone: timeZone ?? null,
+      channels: channels ?? null,
+      quiet: quiet ?? null,
+      digest: digest ?? null,
+      snoozedUntil: snoozedUntil === undefined ? null : Date.parse(snoozedUntil),
+      content: content ?? null,
     };
     return { fields, warnings: [...(mail?.warnings ?? []), ...(call?.warnings ?? [])] };
   }

@@ -15,14 +15,14 @@ export interface QuietHours {
   from: string;
   until: string;
   /** Days on which they begin; absent: every day. */
-  days?: readonly Weekday[] | undefined;
+  days?: Weekday[] | undefined;
 }
 
 export interface DigestHour {
   /** `HH:MM`. */
   at: string;
   /** Absent: every day. */
-  days?: readonly Weekday[] | undefined;
+  days?: Weekday[] | undefined;
 }
 
 export interface Hours {

@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { pageOf } from '../http/openapi.js';
 import { toPage, type Page } from '../http/page.js';
+import { isoTime } from '../iso-time.js';
 import type { ContactEntity, GroupEntity, SuppressionEntity } from './contact.entity.js';
 import { ContactsStore, type SavedContact } from './contacts.store.js';
 import { GroupsStore } from './groups.store.js';
@@ -16,6 +17,7 @@ import {
   shownContact,
   shownGroup,
   shownSuppression,
+  snoozeBody,
   suppressionBody,
   suppressionChange,
   type ContactBody,
@@ -25,6 +27,7 @@ import {
   type ShownContact,
   type ShownGroup,
   type ShownSuppression,
+  type SnoozeBody,
   type SuppressionBody,
   type SuppressionChange,
 } from './recipients.schema.js';
@@ -74,6 +77,18 @@ export class ContactsController {
     @Actor() actor: Principal,
   ): Promise<ShownContact> {
     return showSaved(await this.contacts.replace(actor.name, id, body));
+  }
+
+  @Post(':id/snooze')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Send a contact nothing until a time; `null` ends that' })
+  @ApiOkResponse({ standardSchema: shownContact })
+  async snooze(
+    @Param('id', { schema: rowId }) id: string,
+    @Body({ schema: snoozeBody }) { until }: SnoozeBody,
+    @Actor() actor: Principal,
+  ): Promise<ShownContact> {
+    return showContact(await this.contacts.snooze(actor.name, id, until === null ? null : Date.parse(until)));
   }
 
   @Delete(':id')
@@ -193,7 +208,12 @@ export class SuppressionsController {
 }
 
 function showContact(row: ContactEntity): ShownContact {
-  return { ...toContact(row), ...showTimes(row) };
+  const { snoozedUntil, ...contact } = toContact(row);
+  return {
+    ...contact,
+    ...(snoozedUntil === undefined ? {} : { snoozedUntil: isoTime(snoozedUntil) }),
+    ...showTimes(row),
+  };
 }
 
 function showSaved({ row, warnings }: SavedContact): ShownContact {

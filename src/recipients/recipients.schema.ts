@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { CHANNEL_KINDS } from '../channels/channel.js';
 import { pageQuery } from '../http/page.js';
 import { isUuid } from '../ids.js';
+import { CONTENT_LEVELS } from './content-level.js';
+import { leavesNoTime, WEEKDAYS } from './hours.js';
 import { SUPPRESSION_SOURCES } from './suppression-source.js';
 import { directoryName } from './names.js';
 
@@ -12,6 +14,28 @@ const locale = z.string().max(35).refine(isLocale, { error: 'must be a language 
 
 const timeZone = z.string().max(64).refine(isTimeZone, { error: 'must be a time zone like Europe/Vienna' });
 
+const TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
+const clockTime = z.string().regex(TIME, { error: 'must be a time like 07:00' });
+const days = z.array(z.enum(WEEKDAYS)).min(1).max(7).optional();
+
+const quietHours = z
+  .strictObject({
+    from: clockTime,
+    until: z.union([z.literal('24:00'), clockTime], { error: 'must be a time like 07:00, or 24:00' }),
+    days,
+  })
+  .refine(({ from, until }) => from !== until, {
+    path: ['until'],
+    error: 'must not be the time of "from"; a whole day is from 00:00 until 24:00',
+  });
+const quiet = z
+  .union([quietHours, z.array(quietHours).min(1).max(7)])
+  .refine((hours) => !leavesNoTime(hours), {
+    error: 'covers the whole week, so nothing would ever go: leave a time, or use snoozedUntil',
+  });
+
+const moment = z.iso.datetime({ offset: true, error: 'must be ISO 8601 with a zone (2026-01-31T09:00:00Z)' });
+
 export const contactBody = z
   .strictObject({
     name: directoryName,
@@ -19,12 +43,50 @@ export const contactBody = z
     phone: address.optional(),
     locale: locale.optional(),
     timeZone: timeZone.optional(),
+    /** Kinds of message that the person may be sent; absent: all that there is an address for. */
+    channels: z.array(z.enum(CHANNEL_KINDS)).min(1).max(CHANNEL_KINDS.length).optional(),
+    /** One stretch of the day or several, by the clock of `timeZone`; what is not urgent waits for their end. */
+    quiet: quiet.optional(),
+    /** What is not urgent waits for this hour, and goes as one message. */
+    digest: z.strictObject({ at: clockTime, days }).optional(),
+    /** Nothing at all goes before. */
+    snoozedUntil: moment.optional(),
+    /** How much of a transcript the person is sent. */
+    content: z.enum(CONTENT_LEVELS).optional(),
   })
   .refine(({ email, phone }) => email !== undefined || phone !== undefined, {
     error: 'needs an e-mail address, a phone number, or both',
   })
-  .meta({ examples: [{ name: 'on-call', email: 'on-call@example.com', phone: '+44 7911 123456', locale: 'en-GB' }] });
+  .refine(({ channels, phone }) => channels?.includes('sms') !== true || phone !== undefined, {
+    path: ['channels'],
+    error: 'names sms, but there is no phone number',
+  })
+  .refine(({ channels, email }) => channels?.includes('email') !== true || email !== undefined, {
+    path: ['channels'],
+    error: 'names email, but there is no e-mail address',
+  })
+  .meta({
+    examples: [
+      {
+        name: 'on-call',
+        email: 'on-call@example.com',
+        phone: '+44 7911 123456',
+        locale: 'en-GB',
+        timeZone: 'Europe/London',
+        quiet: { from: '21:00', until: '07:00' },
+        content: 'preview',
+      },
+    ],
+  });
 export type ContactBody = z.infer<typeof contactBody>;
+
+export const snoozeBody = z
+  .strictObject({
+    /** `null` ends a snooze. */
+    until: moment.nullable(),
+  })
+  .meta({ examples: [{ until: '2026-12-01T08:00:00Z' }] });
+export type SnoozeBody = z.infer<typeof snoozeBody>;
 
 export const groupBody = z
   .strictObject({
@@ -95,6 +157,11 @@ export const shownContact = z.object({
   phone: z.string().optional(),
   locale: z.string().optional(),
   timeZone: z.string().optional(),
+  channels: z.array(z.enum(CHANNEL_KINDS)).optional(),
+  quiet: quiet.optional(),
+  digest: z.object({ at: z.string(), days }).optional(),
+  snoozedUntil: z.iso.datetime().optional(),
+  content: z.enum(CONTENT_LEVELS).optional(),
   ...times,
   /** Only in the answer to a save: not refused, but worth a look ("this is a landline"). */
   warnings: z.array(z.string()).optional(),

@@ -1,14 +1,17 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { ChannelKind, Recipient } from '../channels/channel.js';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
 import { Snapshot } from '../database/snapshot.js';
 import { changed } from '../database/unit-of-work.service.js';
 import { ConflictError, RecipientInvalidError } from '../errors.js';
 import { Ids } from '../ids.service.js';
+import { consentFault, type Consent } from './consent.js';
 import { ContactEntity, GroupEntity, SuppressionEntity } from './contact.entity.js';
 import { toDirectory, type Contact, type Directory } from './directory.js';
 import { nameKey } from './names.js';
@@ -36,6 +39,7 @@ export class RecipientsStore {
     private readonly ids: Ids,
     private readonly clock: Clock,
     private readonly audit: AuditStore,
+    @Inject(SETTINGS) private readonly settings: Pick<Settings, 'smsConsent' | 'timeZone'>,
   ) {
     this.snapshot = new Snapshot(
       () => this.load(),
@@ -48,13 +52,21 @@ export class RecipientsStore {
     return this.snapshot.get();
   }
 
-  /** The reason when an address is suppressed at this moment, whichever replica has heard of it: for the last look before a send. */
-  async suppression(kind: ChannelKind, address: string, sender = ''): Promise<string | undefined> {
+  /**
+   * The reason when an address must not be written to at this moment, whichever replica has heard of it: for the last look before a send.
+   * @param asks the message asks for consent, and needs none
+   */
+  async suppression(kind: ChannelKind, address: string, sender = '', asks = false): Promise<string | undefined> {
     const [found] = await this.database.read<{ reason: string }>(
       `select reason from suppressions where kind = ? and address = ? and sender in ('', ?) order by sender limit 1`,
       [kind, address.toLowerCase(), sender],
     );
-    return found?.reason;
+    if (found || asks) return found?.reason;
+    const [latest] = await this.database.read<Pick<Consent, 'state'>>(
+      'select state from consents where kind = ? and address = ? order by id desc limit 1',
+      [kind, address.toLowerCase()],
+    );
+    return consentFault(kind, latest?.state, this.settings.smsConsent);
   }
 
   /** To be called after every committed change. */
@@ -118,18 +130,25 @@ export class RecipientsStore {
 
   private async load(): Promise<Directory> {
     const { reads } = this.database;
-    const [contacts, groups, suppressions] = await Promise.all([
-      reads.find(ContactEntity),
+    const { smsConsent: policy, timeZone } = this.settings;
+    const [contacts, groups, suppressions, consents] = await Promise.all([
+      reads.find(ContactEntity, { order: { id: 'ASC' } }),
       reads.find(GroupEntity),
       reads.find(SuppressionEntity),
+      // Without a policy only what was withdrawn counts.
+      this.database.read<Consent>(policy === 'off' ? `${LATEST} and state = 'withdrawn'` : LATEST),
     ]);
     return toDirectory(
       contacts.map(toContact),
       groups.map(({ id, name, members }) => ({ id, name, members })),
       suppressions.map(({ kind, address, sender, reason }) => ({ kind, address, sender, reason })),
+      { consents, policy, timeZone },
     );
   }
 }
+
+const LATEST = `select kind, address, state from consents where not exists (
+  select 1 from consents later where later.kind = consents.kind and later.address = consents.address and later.id > consents.id)`;
 
 /** Without what is not there: absent members are absent, never null. */
 export function toContact(row: ContactEntity): Contact {
@@ -140,5 +159,10 @@ export function toContact(row: ContactEntity): Contact {
     ...(row.phone === null ? {} : { phone: row.phone }),
     ...(row.locale === null ? {} : { locale: row.locale }),
     ...(row.timeZone === null ? {} : { timeZone: row.timeZone }),
+    ...(row.channels === null ? {} : { channels: row.channels }),
+    ...(row.quiet === null ? {} : { quiet: row.quiet }),
+    ...(row.digest === null ? {} : { digest: row.digest }),
+    ...(row.snoozedUntil === null ? {} : { snoozedUntil: row.snoozedUntil }),
+    ...(row.content === null ? {} : { content: row.content }),
   };
 }

@@ -1,6 +1,8 @@
 import type { Channel, ChannelKind, Recipient } from '../channels/channel.js';
 import { RecipientInvalidError, RuleInvalidError } from '../errors.js';
-import type { Contact, Directory } from '../recipients/directory.js';
+import type { ContentLevel } from '../recipients/content-level.js';
+import { hoursOf, type Contact, type Directory } from '../recipients/directory.js';
+import { dueAt, type Due, type Wait } from '../recipients/hours.js';
 import type { Facts } from '../transcripts/facts.js';
 import { absentPaths, isExpression, parseRecipientExpression, resolve } from './recipient-expression.js';
 import type { Action, AttachmentFormat, RuleMatch, SpeechMatch } from './rule.js';
@@ -19,18 +21,20 @@ export interface Notification {
   kind: ChannelKind;
   /** Normalised address; as it came when it is `dead`. */
   to: string;
-  recipient: Pick<Recipient, 'name' | 'locale' | 'timeZone'>;
+  recipient: Pick<Recipient, 'name' | 'locale' | 'timeZone'> & { content?: ContentLevel };
   template: string;
   attach: AttachmentFormat[];
   /** SMS: at most this many segments. */
   previewSegments?: number;
   /**
-   * `dead`: the address is no recipient, kept so that it is seen and can be retried; `suppressed`: must not be contacted; `held`: waits
-   * for a person.
+   * `waiting`: for the hours of the recipient, then it goes together with what else waits; `dead`: the address is no recipient, kept so
+   * that it is seen and can be retried; `suppressed`: must not be contacted; `held`: waits for a person.
    */
-  state: 'queued' | 'dead' | 'suppressed' | 'held';
+  state: 'queued' | 'waiting' | 'dead' | 'suppressed' | 'held';
   /** Why it is not queued; never holds the address. */
   reason?: string;
+  /** Waits for no quiet hours and no digest. */
+  urgent?: boolean;
   /** Epoch milliseconds. */
   dueAt: number;
   /** Job, rule, version, action, kind and address: the same notification is stored once. */
@@ -72,7 +76,16 @@ interface Work {
   plan: Plan;
   /** Addresses that this action reached already. */
   reached: Set<string>;
+  /** Of people with the same hours: a group may be large. */
+  dues: Map<string, Due>;
 }
+
+/** The reason of what waits, as deliveries show it. */
+export const WAITS: Readonly<Record<Wait, string>> = {
+  quiet: 'waits for the end of the quiet hours',
+  digest: 'waits for the digest',
+  snoozed: 'waits for the end of the snooze',
+};
 
 // Longer than any address; a tag may hold a whole page.
 const ADDRESS_MAX = 320;
@@ -101,12 +114,13 @@ export function* planStepwise(
   now: number,
 ): Generator<void, Plan> {
   const plan: Plan = { notifications: [], skipped: [] };
+  const dues = new Map<string, Due>();
   for (const match of matches) {
     yield;
     match.rule.actions.forEach((action, index) => {
       const channel = channels.find(({ name }) => name === action.channel);
       if (channel) {
-        planAction({ match, index, action, channel, facts, directory, now, plan, reached: new Set() });
+        planAction({ match, index, action, channel, facts, directory, now, plan, reached: new Set(), dues });
         return;
       }
       const reason = `there is no channel "${action.channel}"`;
@@ -118,7 +132,7 @@ export function* planStepwise(
 
 function planAction(work: Work): void {
   for (const to of work.action.to) {
-    for (const candidate of candidatesFor(to, work)) planRecipient(candidate, work);
+    for (const candidate of candidatesFor(to, work)) planRecipient(candidate, to, work);
   }
 }
 
@@ -143,7 +157,9 @@ function groupCandidates(to: string, work: Work): Candidate[] {
 }
 
 function reachable(contact: Contact, to: string, work: Work): Candidate[] {
-  const isEmail = work.channel.kind === 'email';
+  const { kind } = work.channel;
+  if (contact.channels?.includes(kind) === false) return skip(work, to, refusal(contact, kind));
+  const isEmail = kind === 'email';
   const address = isEmail ? contact.email : contact.phone;
   if (address) return [{ address, contact }];
   return skip(work, to, `the contact "${contact.name}" has no ${isEmail ? 'e-mail address' : 'phone number'}`);
@@ -167,16 +183,27 @@ function skip({ plan, match, index }: Work, to: string, reason: string): Candida
   return [];
 }
 
-function planRecipient({ address, contact }: Candidate, work: Work): void {
+function refusal(contact: Contact, kind: ChannelKind): string {
+  return `the contact "${contact.name}" is not to be sent ${kind === 'email' ? 'e-mail' : 'SMS'}`;
+}
+
+/** An address that a job or a rule gives is a contact's when a contact has it: what the person asked for holds whoever names them. */
+function planRecipient({ address, contact: named }: Candidate, source: string, work: Work): void {
   const parsed = parse(address, work.channel);
   const to = parsed.recipient?.address ?? address.replace(CONTROLS, ' ').slice(0, ADDRESS_MAX);
   if (work.reached.has(to.toLowerCase())) return;
   work.reached.add(to.toLowerCase());
-  const suppression = work.directory.suppression(work.channel.kind, to, work.channel.sender);
+  const { kind, sender } = work.channel;
+  const contact = named ?? work.directory.contactAt(kind, to);
+  if (contact?.channels?.includes(kind) === false) {
+    skip(work, source, refusal(contact, kind));
+    return;
+  }
+  const suppression = work.directory.suppression(kind, to, sender);
   work.plan.notifications.push({
     ...common(work, to),
     recipient: personal(contact, parsed.recipient),
-    ...(parsed.fault === undefined ? outcomeOf(suppression) : { state: 'dead', reason: parsed.fault }),
+    ...(parsed.fault === undefined ? outcomeOf(suppression, contact, work) : { state: 'dead', reason: parsed.fault }),
   });
 }
 
@@ -197,14 +224,30 @@ function common({ match, index, action, channel, facts, now }: Work, to: string)
     template: action.template,
     attach: action.attach ?? [],
     ...(segments === undefined ? {} : { previewSegments: segments }),
+    ...(action.urgent === true && { urgent: true }),
     dueAt: now,
     dedupeKey: [subject, rule.id, `v${String(rule.version)}`, String(index), kind, to].join(':'),
     matches: evaluation.matches,
   };
 }
 
-function outcomeOf(suppression: string | undefined): Pick<Notification, 'state' | 'reason'> {
-  return suppression === undefined ? { state: 'queued' } : { state: 'suppressed', reason: suppression };
+type Outcome = Pick<Notification, 'state' | 'reason' | 'dueAt'>;
+
+function outcomeOf(suppression: string | undefined, contact: Contact | undefined, work: Work): Outcome {
+  const { now } = work;
+  if (suppression !== undefined) return { state: 'suppressed', reason: suppression, dueAt: now };
+  const { at, why } = contact ? dueFor(contact, work) : { at: now };
+  return why === undefined ? { state: 'queued', dueAt: now } : { state: 'waiting', reason: WAITS[why], dueAt: at };
+}
+
+function dueFor(contact: Contact, { directory, now, action, dues }: Work): Due {
+  const hours = hoursOf(contact, directory.timeZone);
+  if (!hours) return { at: now };
+  const urgent = action.urgent === true;
+  const key = JSON.stringify([hours, urgent]);
+  const known = dues.get(key) ?? dueAt(now, hours, urgent);
+  dues.set(key, known);
+  return known;
 }
 
 /** What the contact says goes before what the address says. */
@@ -212,7 +255,13 @@ function personal(contact: Contact | undefined, parsed: Recipient | undefined): 
   const name = contact?.name ?? parsed?.name;
   const locale = contact?.locale ?? parsed?.locale;
   const timeZone = contact?.timeZone ?? parsed?.timeZone;
-  return { ...(name && { name }), ...(locale && { locale }), ...(timeZone && { timeZone }) };
+  const content = contact?.content;
+  return {
+    ...(name && { name }),
+    ...(locale && { locale }),
+    ...(timeZone && { timeZone }),
+    ...(content && { content }),
+  };
 }
 
 /** @returns `fault`: why it gets nothing; it may have a normalised address all the same */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
 import { RecipientInvalidError, UnprocessableError } from '../errors.js';
+import { isoTime } from '../iso-time.js';
 import { StoredFactsReader, type StoredFacts } from '../jobs/stored-facts.service.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import { kindsOf } from '../templates/template.js';
@@ -22,7 +23,7 @@ export interface Trial {
   conditions: ConditionOutcome[];
   matches: SpeechMatch[];
   error?: string;
-  notifications: (Pick<Notification, 'channel' | 'to' | 'template' | 'state'> & { reason?: string })[];
+  notifications: (Pick<Notification, 'channel' | 'to' | 'template' | 'state'> & { dueAt?: string; reason?: string })[];
   skipped: { action: number; to: string; reason: string }[];
 }
 
@@ -59,11 +60,12 @@ export class RuleCheck {
       conditions: evaluation?.conditions ?? [],
       matches: evaluation?.matches ?? [],
       ...(evaluation?.error === undefined ? {} : { error: evaluation.error }),
-      notifications: notifications.map(({ channel, to, template, state, reason }) => ({
+      notifications: notifications.map(({ channel, to, template, state, dueAt, reason }) => ({
         channel,
         to,
         template,
         state,
+        ...(state === 'waiting' ? { dueAt: isoTime(dueAt) } : {}),
         ...(reason === undefined ? {} : { reason }),
       })),
       skipped: skipped.map(({ action, to, reason }) => ({ action, to, reason })),

@@ -21,6 +21,7 @@ const ActionSchema = z
     to: z.array(z.string().trim().min(1).max(TO_MAX)).min(1).max(50),
     template: z.string().min(1).max(100),
     attach: z.array(z.enum(ATTACHMENT_FORMATS)).max(ATTACHMENT_FORMATS.length).optional(),
+    urgent: z.boolean().optional(),
     preview: z.strictObject({ segments: z.int().min(1).max(6) }).optional(),
   })
   .meta({ description: 'What a matching rule sends, over which channel, to whom.' });
@@ -177,6 +178,11 @@ function definitionOf({ description, actions, ...rest }: z.infer<typeof RuleSche
   return { ...rest, actions: actions.map(actionOf), ...(description === undefined ? {} : { description }) };
 }
 
-function actionOf({ attach, preview, ...rest }: ParsedAction): Action {
-  return { ...rest, ...(attach === undefined ? {} : { attach }), ...(preview === undefined ? {} : { preview }) };
+function actionOf({ attach, preview, urgent, ...rest }: ParsedAction): Action {
+  return {
+    ...rest,
+    ...(attach === undefined ? {} : { attach }),
+    ...(preview === undefined ? {} : { preview }),
+    ...(urgent === undefined ? {} : { urgent }),
+  };
 }

@@ -15,6 +15,8 @@ export interface Action {
   template: string;
   /** E-mail only. */
   attach?: AttachmentFormat[];
+  /** Goes at once in quiet hours, and not with a digest. */
+  urgent?: boolean;
   /** SMS only: the preview is cut so that the message has at most this many segments. */
   preview?: { segments: number };
 }

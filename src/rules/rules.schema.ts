@@ -113,7 +113,9 @@ const trial = z.object({
       channel: z.string(),
       to: z.string(),
       template: z.string(),
-      state: z.enum(['queued', 'dead', 'suppressed']),
+      state: z.enum(['queued', 'waiting', 'dead', 'suppressed']),
+      /** When it would go; only of what waits. */
+      dueAt: z.iso.datetime().optional(),
       reason: z.string().optional(),
     }),
   ),

@@ -31,6 +31,7 @@ describe('parseEnv', () => {
       role: 'all',
       deepgram: { baseUrl: 'https://api.deepgram.com', maxOutstanding: 50, maxResubmissions: 2 },
       limits: { email: {}, sms: { perHour: 500, perRecipientPerHour: 20 } },
+      smsConsent: 'off',
       alerts: {},
       minFreeBytes: 1024 ** 3,
       brand: 'Herald',
@@ -73,6 +74,7 @@ describe('parseEnv', () => {
       HERALD_EMAIL_PER_RECIPIENT_PER_HOUR: '50',
       HERALD_SMS_PER_SECOND: '0.5',
       HERALD_EMAIL_PER_SECOND: '20',
+      HERALD_SMS_CONSENT: 'double',
       HERALD_OPERATOR_EMAIL: 'operator@example.com',
       HERALD_ALERT_WEBHOOK_URL: 'https://hooks.example.com/T0/B0',
       HERALD_ALERT_SMTP_URL: 'smtp://u:p@other.example.com',
@@ -121,6 +123,7 @@ describe('parseEnv', () => {
         email: { perHour: 2000, perRecipientPerHour: 50, perSecond: 20 },
         sms: { perHour: 100, perSecond: 0.5 },
       },
+      smsConsent: 'double',
       operatorEmail: 'operator@example.com',
       alerts: {
         webhookUrl: 'https://hooks.example.com/T0/B0',
@@ -162,6 +165,12 @@ describe('parseEnv', () => {
     expect(pointersOf({ HERALD_ALERT_SMTP_URL: 'smtp://mail.example.com' })).toEqual(['HERALD_ALERT_TO']);
     expect(pointersOf({ HERALD_ALERT_TO: 'a@example.com' })).toEqual(['HERALD_ALERT_SMTP_URL']);
     expect(pointersOf({ HERALD_ALERT_FROM: 'a@example.com' })).toEqual(['HERALD_ALERT_SMTP_URL']);
+  });
+
+  it('needs a public URL for consent that people give by SMS', () => {
+    expect(pointersOf({ HERALD_SMS_CONSENT: 'double' })).toEqual(['HERALD_PUBLIC_URL']);
+    expect(parseEnv({ HERALD_SMS_CONSENT: 'required' }).smsConsent).toBe('required');
+    expect(pointersOf({ HERALD_SMS_CONSENT: 'yes' })).toEqual(['HERALD_SMS_CONSENT']);
   });
 
   it('lists every problem at once, in the order of the options', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { DAY, HOUR, MINUTE } from '../../src/duration.js';
-import { awakeAt, dueAt, leavesNoTime, WEEKDAYS, type QuietHours } from '../../src/recipients/hours.js';
+import { awakeAt, dueAt, leavesNoTime, WEEKDAYS, type Hours, type QuietHours } from '../../src/recipients/hours.js';
 
 const ZONES = ['Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe'] as const;
 const NIGHT: QuietHours = { from: '21:00', until: '07:00' };
@@ -56,13 +56,13 @@ describe('quiet hours', () => {
   });
 
   it('hold only on the days on which they begin, into the morning after', () => {
-    const hours = { timeZone: 'Europe/Berlin', quiet: { ...NIGHT, days: ['fri', 'sat'] as const } };
+    const hours: Hours = { timeZone: 'Europe/Berlin', quiet: { ...NIGHT, days: ['fri', 'sat'] } };
     expect(iso(dueAt(at('2026-01-18T05:00:00Z'), hours).at)).toBe('2026-01-18T06:00:00Z');
     expect(dueAt(at('2026-01-18T22:00:00Z'), hours).why).toBeUndefined();
   });
 
   it('hold over a weekend that is quiet beside the nights', () => {
-    const quiet = [NIGHT, { from: '00:00', until: '24:00', days: ['sat', 'sun'] as const }];
+    const quiet: QuietHours[] = [NIGHT, { from: '00:00', until: '24:00', days: ['sat', 'sun'] }];
     const due = dueAt(at('2026-01-16T22:00:00Z'), { timeZone: 'Europe/Berlin', quiet });
     expect(due).toEqual({ at: at('2026-01-19T06:00:00Z'), why: 'quiet' });
   });
@@ -131,7 +131,7 @@ describe('a digest', () => {
   });
 
   it('skips the days that it is not for', () => {
-    const hours = { timeZone: 'Europe/Berlin', digest: { at: '08:00', days: ['mon', 'thu'] as const } };
+    const hours: Hours = { timeZone: 'Europe/Berlin', digest: { at: '08:00', days: ['mon', 'thu'] } };
     expect(iso(dueAt(at('2026-01-15T07:00:01Z'), hours).at)).toBe('2026-01-19T07:00:00Z');
   });
 

@@ -13,7 +13,33 @@ interface Change {
 const calls: Change = { up: () => [], down: () => [] };
 
 /** Hours, levels and consent of people; messages that wait to go together. */
-const people: Change = { up: () => [], down: () => [] };
+const people: Change = {
+  up: ({ text, integer, bigint }) => [
+    ...['channels', 'quiet', 'digest', 'content'].map((column) => `alter table contacts add column ${column} ${text}`),
+    `alter table contacts add column snoozed_until ${bigint}`,
+    // Of a message that went together with others: the delivery that carried it.
+    `alter table deliveries add column bundle_id ${text}`,
+    `alter table deliveries add column urgent ${integer} not null default 0`,
+    'create index deliveries_bundle on deliveries (bundle_id)',
+    // Grows only: the latest entry of an address counts.
+    `create table consents (
+      id ${text} not null primary key, kind ${text} not null, address ${text} not null, state ${text} not null,
+      how ${text} not null, evidence ${text}, actor ${text} not null, given_at ${bigint} not null, created_at ${bigint} not null)`,
+    'create index consents_address on consents (kind, address, id)',
+  ],
+  // What waits goes at its time, each for itself; what went together with others does not go again.
+  down: () => [
+    'drop table consents',
+    `update deliveries set state = 'queued' where state = 'waiting'`,
+    `update deliveries set state = 'cancelled' where state = 'bundled'`,
+    'drop index deliveries_bundle',
+    'alter table deliveries drop column urgent',
+    'alter table deliveries drop column bundle_id',
+    ...['snoozed_until', 'content', 'digest', 'quiet', 'channels'].map(
+      (column) => `alter table contacts drop column ${column}`,
+    ),
+  ],
+};
 
 /** Rules that go on until somebody acknowledges. */
 const escalations: Change = { up: () => [], down: () => [] };
