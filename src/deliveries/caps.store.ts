@@ -13,6 +13,9 @@ import type { Notification } from '../rules/plan.js';
 /** Counters that one statement touches. */
 const CHUNK = 200;
 
+/** What is asked of a message that is to be counted. */
+type Capped = Pick<Notification, 'channel' | 'kind' | 'state' | 'to'>;
+
 /** A counter and what it may not go over. */
 interface Cap {
   name: string;
@@ -34,7 +37,7 @@ export class CapsStore {
   ) {}
 
   /** Locks and reads the counters that these notifications may raise, until the end of the transaction. */
-  async open(tx: EntityManager, notifications: readonly Notification[]): Promise<OpenCaps> {
+  async open(tx: EntityManager, notifications: readonly Capped[]): Promise<OpenCaps> {
     const caps = new Map(notifications.map((one) => [one, this.capsOf(one)]));
     // In one order everywhere, so that two transactions never wait for each other.
     const names = [...new Set([...caps.values()].flat().map(({ name }) => name))].sort();
@@ -72,7 +75,7 @@ export class CapsStore {
     }
   }
 
-  private capsOf({ channel, kind, state, to }: Notification): Cap[] {
+  private capsOf({ channel, kind, state, to }: Capped): Cap[] {
     if (state !== 'queued' || this.channels.get(channel)?.captures === true) return [];
     const { perHour, perRecipientPerHour } = this.settings.limits[kind];
     const option = `HERALD_${kind.toUpperCase()}`;
@@ -93,18 +96,18 @@ class OpenCaps {
   private readonly raised = new Map<string, number>();
 
   constructor(
-    private readonly caps: ReadonlyMap<Notification, Cap[]>,
+    private readonly caps: ReadonlyMap<Capped, Cap[]>,
     private readonly counts: Map<string, number>,
     private readonly write: (raised: Map<string, number>) => Promise<void>,
   ) {}
 
   /** Why the notification has to be held; undefined when it may go. */
-  over(notification: Notification): string | undefined {
+  over(notification: Capped): string | undefined {
     return this.caps.get(notification)?.find(({ name, most }) => (this.counts.get(name) ?? 0) >= most)?.reason;
   }
 
   /** It was stored, to be sent. */
-  count(notification: Notification): void {
+  count(notification: Capped): void {
     for (const { name } of this.caps.get(notification) ?? []) {
       const count = (this.counts.get(name) ?? 0) + 1;
       this.counts.set(name, count);

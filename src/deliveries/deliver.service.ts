@@ -12,8 +12,11 @@ import { SECOND } from '../duration.js';
 import { EventBus } from '../event-bus.service.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
+import { hoursOf } from '../recipients/directory.js';
+import { awakeAt } from '../recipients/hours.js';
 import { OptOutsStore } from '../recipients/opt-outs.store.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
+import { WAITS } from '../rules/plan.js';
 import {
   decide,
   decideInterrupted,
@@ -31,7 +34,7 @@ import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { FIRST_LOOK_UP, LookUps } from './look-up.service.js';
 import { MessageComposer } from './message-composer.service.js';
 
-export type DeliverOutcome = 'sent' | 'retried' | 'dead' | 'unknown' | 'released' | 'suppressed' | 'lost';
+export type DeliverOutcome = 'sent' | 'retried' | 'dead' | 'unknown' | 'released' | 'suppressed' | 'waiting' | 'lost';
 
 /** One send with its connection must be over by then. */
 const SEND_DEADLINE = 30 * SECOND;
@@ -78,8 +81,13 @@ export class DeliverService {
     const delivery = await this.deliveries.find(id);
     if (delivery?.leaseOwner !== owner || delivery.state !== 'sending') return 'lost';
     const channel = this.channels.get(delivery.channel);
-    const suppression = await this.recipients.suppression(delivery.kind, delivery.recipient, channel?.sender);
+    const { kind, recipient } = delivery;
+    // Of no job is only what asks for consent.
+    const asks = delivery.jobId === '';
+    const suppression = await this.recipients.suppression(kind, recipient, channel?.sender, asks);
     if (suppression !== undefined) return this.suppress(delivery, owner, suppression);
+    const waits = await this.waits(delivery);
+    if (waits) return this.postpone(delivery, owner, waits);
 
     let attempt: number | 'paused' | undefined;
     let outcome: SendOutcome;
@@ -245,6 +253,26 @@ export class DeliverService {
           counted: true,
         };
     }
+  }
+
+  /** A channel that was closed, or a retry, may bring a message into the quiet hours of its recipient. */
+  private async waits({ kind, recipient, urgent }: DeliveryEntity): Promise<Pick<Recorded, 'reason' | 'dueAt'> | undefined> {
+    const directory = await this.recipients.directory();
+    const contact = directory.contactAt(kind, recipient);
+    const hours = contact && hoursOf(contact, directory.timeZone);
+    if (!hours) return undefined;
+    const { at, why } = awakeAt(this.clock.now(), hours, urgent === 1);
+    return why === undefined ? undefined : { reason: WAITS[why], dueAt: at };
+  }
+
+  private async postpone(
+    delivery: DeliveryEntity,
+    owner: string,
+    until: Pick<Recorded, 'reason' | 'dueAt'>,
+  ): Promise<DeliverOutcome> {
+    const next = { state: 'waiting', counted: false, ...until } as const;
+    const held = await this.deliveries.record(delivery.id, owner, undefined, { outcome: 'released' }, next);
+    return held ? 'waiting' : 'lost';
   }
 
   private async suppress(delivery: DeliveryEntity, owner: string, reason: string): Promise<DeliverOutcome> {

@@ -10,6 +10,8 @@ import { Log } from '../log.service.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
 import { TemplatesModule } from '../templates/templates.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
+import { BundleService } from './bundle.service.js';
+import { BundlesStore } from './bundles.store.js';
 import { CapsStore } from './caps.store.js';
 import { ChannelGate } from './channel-gate.service.js';
 import { ChannelStatesStore } from './channel-states.store.js';
@@ -19,6 +21,7 @@ import { DeliveriesController } from './deliveries.controller.js';
 import { DeliveriesQueryStore } from './deliveries.query.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DISPATCHER, type DeliveryDispatcher } from './delivery-dispatcher.js';
+import { DigestReader } from './digest-reader.service.js';
 import { DueTimes } from './due-times.service.js';
 import { EmbeddedDispatcher } from './embedded.dispatcher.js';
 import { InboundController } from './inbound.controller.js';
@@ -51,7 +54,10 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
   providers: [
     ChannelStatesStore,
     ChannelGate,
+    BundlesStore,
+    BundleService,
     CapsStore,
+    DigestReader,
     DeliveriesStore,
     DeliveriesQueryStore,
     ReportsStore,

@@ -4,6 +4,7 @@ import type { EmailParts, RenderedParts } from '../channels/message.js';
 import { TemplateRenderError } from '../errors.js';
 import { cutText, fitPreview, previewSource, wellFormed } from '../transcripts/preview.js';
 import type { CompiledTemplate } from './compile.js';
+import { withholdsWords } from './content-limit.js';
 import type { RenderState } from './helpers.js';
 import { type RenderData, type TemplateView, toView, withFewerTurns } from './view.js';
 
@@ -86,8 +87,8 @@ function renderSms(template: CompiledTemplate, view: TemplateView, segments: num
   return text;
 }
 
-function previewOf({ transcript }: TemplateView): string {
-  return transcript ? previewSource(transcript) : '';
+function previewOf({ transcript, recipient }: TemplateView): string {
+  return transcript && !withholdsWords(recipient.content) ? previewSource(transcript) : '';
 }
 
 function required(template: CompiledTemplate, name: 'email.subject' | 'email.html' | 'sms') {

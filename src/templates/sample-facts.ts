@@ -65,6 +65,22 @@ export const SAMPLE_DATA: RenderData = {
   matches: [{ text: 'refund', speaker: '1', channel: 0, start: 9.4, end: 9.9 }],
   recipient: { name: 'Maya', locale: 'en-GB', timeZone: 'Europe/London' },
   link: 'https://herald.example.com/t/sample',
+  digest: {
+    count: 2,
+    rules: ['refund-risk', 'tell-the-operator'],
+    items: [
+      {
+        rule: 'refund-risk',
+        on: 'transcript.completed',
+        at: CREATED_AT,
+        client: 'Northwind',
+        duration: 30.2,
+        preview: "My order arrived with a broken screen, so I'd like a refund, please.",
+        url: 'https://herald.example.com/t/sample',
+      },
+      { rule: 'tell-the-operator', on: 'transcript.failed', at: CREATED_AT + 60_000 },
+    ],
+  },
   brand: 'Herald',
   now: CREATED_AT + 95_000,
 };

@@ -34,7 +34,12 @@ export const RENDER_SHAPE: Shape = record({
   overdue: record(values('minutes', 'resubmissions')),
   rule: record(values('name')),
   matches: list(record(values('text', 'speaker', 'label', 'channel', 'start', 'end', 'before', 'after'))),
-  recipient: record(values('name', 'locale', 'timeZone')),
+  recipient: record(values('name', 'locale', 'timeZone', 'content')),
+  digest: record({
+    ...values('count'),
+    rules: list(value),
+    items: list(record(values('rule', 'on', 'at', 'client', 'duration', 'preview', 'url'))),
+  }),
   ...values('link', 'brand', 'now'),
 });
 

@@ -1,21 +1,50 @@
+import type { ContentLevel } from '../recipients/content-level.js';
 import type { SpeechMatch } from '../rules/rule.js';
-import type { DeliveryFacts, Facts, JobFacts, OverdueFacts, TranscriptFacts } from '../transcripts/facts.js';
+import type { DeliveryFacts, Facts, JobFacts, OverdueFacts, TranscriptFacts, Trigger } from '../transcripts/facts.js';
 import { cutText, wellFormed } from '../transcripts/preview.js';
 import { toTurns, type Turn } from '../transcripts/turns.js';
+import { limitContent } from './content-limit.js';
 
 /** Everything known when a message is rendered. */
 export type RenderData = Facts & {
   rule: { name: string };
   /** Words that made the rule match, ordered by start. */
   matches: SpeechMatch[];
-  recipient: { name?: string; locale?: string; timeZone?: string };
+  /** `content`: how much of the transcript the recipient is sent. */
+  recipient: { name?: string; locale?: string; timeZone?: string; content?: ContentLevel };
   /** URL of the transcript page. */
   link?: string;
+  /** What waited for the hours of the recipient and goes in this message. */
+  digest?: Digest;
   /** Name that messages are signed with. */
   brand: string;
   /** Epoch milliseconds. */
   now: number;
 };
+
+/** Messages that waited and go together. */
+export interface Digest {
+  count: number;
+  /** Names of their rules, each once. */
+  rules: string[];
+  /** The newest of them, oldest first. */
+  items: DigestItem[];
+}
+
+export interface DigestItem {
+  rule: string;
+  /** What the rule fired on. */
+  on: Trigger;
+  /** Epoch milliseconds. */
+  at: number;
+  /** The job's tag `client`. */
+  client?: string;
+  /** Seconds of audio. */
+  duration?: number;
+  preview?: string;
+  /** URL of the transcript page. */
+  url?: string;
+}
 
 /** A turn as templates see it. */
 export type TurnView = Omit<Turn, 'utterances'> & { text: string };
@@ -47,8 +76,9 @@ export interface TemplateView {
   overdue?: OverdueFacts;
   rule: { name: string };
   matches: MatchView[];
-  recipient: { name?: string; locale?: string; timeZone?: string };
+  recipient: RenderData['recipient'];
   link?: string;
+  digest?: Digest;
   brand: string;
   now: number;
   /** Seconds at which utterances start: where links may point. Not declared to templates. */
@@ -73,7 +103,8 @@ const TURN_OVERHEAD = 320;
 const QUOTE_SIDE = 60;
 
 /** Trims what is known to what a message can use. Time and result do not grow with the length of the recording beyond the limits. */
-export function toView(data: RenderData): TemplateView {
+export function toView(whole: RenderData): TemplateView {
+  const data = limitContent(whole);
   const { transcript } = data;
   return {
     job: jobView(data.job),
@@ -87,6 +118,7 @@ export function toView(data: RenderData): TemplateView {
     matches: data.matches.slice(0, LIMITS.matches).map((match) => matchView(match, transcript)),
     recipient: data.recipient,
     ...(data.link === undefined ? {} : { link: data.link }),
+    ...(data.digest ? { digest: data.digest } : {}),
     brand: cut(data.brand, 100),
     now: data.now,
     starts: transcript?.utterances.slice(0, LIMITS.starts).map(({ start }) => start) ?? [],
