@@ -6,8 +6,9 @@ import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
 import { SendRejectedError, TemplateRenderError } from '../errors.js';
 import { overdueFacts } from '../jobs/deadline.js';
-import type { JobEntity } from '../jobs/job.entity.js';
 import { JobsStore } from '../jobs/jobs.store.js';
+import { lowerLevel, type ContentLevel } from '../recipients/content-level.js';
+import { RecipientsStore } from '../recipients/recipients.store.js';
 import type { AttachmentFormat } from '../rules/rule.js';
 import type { RenderData } from '../templates/render.js';
 import { RenderPool } from '../templates/render-pool.service.js';
@@ -18,8 +19,12 @@ import type { Transcript } from '../transcripts/transcript.js';
 import { TranscriptFiles } from '../transcripts/transcript-files.service.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
-import type { StoredMessage } from './delivery.js';
+import { DigestReader } from './digest-reader.service.js';
+import { DIGEST, type StoredMessage } from './delivery.js';
 import type { DeliveryEntity } from './delivery.entity.js';
+
+/** Of a message that asks for consent: it comes of no job. */
+const NO_JOB = { id: '', origin: 'api', tags: {}, options: {} } as const;
 
 export interface Composed {
   message: Message;
@@ -38,6 +43,8 @@ export class MessageComposer {
     private readonly files: TranscriptFiles,
     private readonly templates: TemplatesStore,
     private readonly deliveries: DeliveriesStore,
+    private readonly digests: DigestReader,
+    private readonly recipients: RecipientsStore,
     private readonly renderer: RenderPool,
     private readonly clock: Clock,
   ) {}
@@ -48,9 +55,10 @@ export class MessageComposer {
       const message = `There is no channel "${delivery.channel}" any more`;
       throw new SendRejectedError(message, { vendorCode: 'NO_CHANNEL', vendorClass: 'BUG' });
     }
-    const recipient = { ...delivery.recipientData, ...channel.parseRecipient(delivery.recipient) };
+    const content = await this.levelFor(delivery);
+    const recipient = { ...delivery.recipientData, ...channel.parseRecipient(delivery.recipient), content };
     const transcript = await this.transcripts.find(delivery.jobId);
-    const attachments = await this.attachments(delivery, transcript);
+    const attachments = content === 'full' ? await this.attachments(delivery, transcript) : [];
     if (delivery.message) {
       const message = restore(delivery.message, recipient, attachments);
       return { message, stored: delivery.message, templateVersion: delivery.templateVersion };
@@ -58,20 +66,22 @@ export class MessageComposer {
     return this.render(delivery, channel, recipient, transcript, attachments);
   }
 
+  /** As it was planned, or lower when the person wants less by now. */
+  private async levelFor({ kind, recipient, recipientData }: DeliveryEntity): Promise<ContentLevel> {
+    const directory = await this.recipients.directory();
+    return lowerLevel(recipientData.content, directory.contactAt(kind, recipient)?.content);
+  }
+
   private async render(
     delivery: DeliveryEntity,
     channel: Channel,
-    recipient: Recipient,
+    recipient: Recipient & { content: ContentLevel },
     transcript: Transcript | undefined,
     attachments: Attachment[],
   ): Promise<Composed> {
-    const job = await this.jobs.find(delivery.jobId);
-    if (!job) throw new TemplateRenderError('The job of this delivery was deleted');
-    if (job.contentDroppedAt !== null)
-      throw new TemplateRenderError('The words of this job were dropped by age: there is nothing left to tell');
     const template = await this.templates.current(delivery.template);
     if (!template) throw new TemplateRenderError(`There is no template "${delivery.template}" any more`);
-    const data = await this.renderData(delivery, job, transcript, recipient);
+    const data = { ...(await this.factsOf(delivery, transcript)), ...this.frame(delivery, recipient) };
     const rendered = await this.renderer.render(template.parts, delivery.kind, data, {
       smsSegments: delivery.previewSegments ?? 1,
     });
@@ -79,13 +89,16 @@ export class MessageComposer {
     return { message, stored: store(message), templateVersion: template.version };
   }
 
-  private async renderData(
+  private async factsOf(
     delivery: DeliveryEntity,
-    job: JobEntity,
     transcript: Transcript | undefined,
-    recipient: Recipient,
-  ): Promise<RenderData> {
-    const { publicUrl, brand, timeZone, locale } = this.settings;
+  ): Promise<Facts & Pick<RenderData, 'digest' | 'link'>> {
+    if (delivery.jobId === '') return { job: { ...NO_JOB, createdAt: delivery.createdAt } };
+    const job = await this.jobs.find(delivery.jobId);
+    if (!job) throw new TemplateRenderError('The job of this delivery was deleted');
+    if (job.contentDroppedAt !== null)
+      throw new TemplateRenderError('The words of this job were dropped by age: there is nothing left to tell');
+    const { publicUrl } = this.settings;
     const facts: Facts = toFacts(this.jobs.facts(job), {
       ...(transcript === undefined ? {} : { transcript }),
       ...(job.failure === null ? {} : { failure: job.failure }),
@@ -95,14 +108,26 @@ export class MessageComposer {
       ...facts,
       ...(about === undefined ? {} : { delivery: about }),
       ...(job.overdueAt === null ? {} : { overdue: overdueFacts(job, job.overdueAt) }),
+      ...(delivery.template === DIGEST ? { digest: await this.digests.read(delivery.id) } : {}),
+      ...(publicUrl === undefined ? {} : { link: `${publicUrl}/t/${makeLinkToken(job.id, this.linkSecret)}` }),
+    };
+  }
+
+  /** What a message knows beside the facts. */
+  private frame(
+    delivery: DeliveryEntity,
+    recipient: Recipient & { content: ContentLevel },
+  ): Omit<RenderData, keyof Facts | 'digest' | 'link'> {
+    const { brand, timeZone, locale } = this.settings;
+    return {
       rule: { name: delivery.ruleName },
       matches: delivery.matches,
       recipient: {
         ...(recipient.name === undefined ? {} : { name: recipient.name }),
         locale: recipient.locale ?? locale,
         timeZone: recipient.timeZone ?? timeZone,
+        content: recipient.content,
       },
-      ...(publicUrl === undefined ? {} : { link: `${publicUrl}/t/${makeLinkToken(job.id, this.linkSecret)}` }),
       brand,
       now: this.clock.now(),
     };

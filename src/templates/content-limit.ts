@@ -1,7 +1,17 @@
 import type { ContentLevel } from '../recipients/content-level.js';
-import type { Facts, TranscriptFacts } from '../transcripts/facts.js';
+import type { SpeechMatch } from '../rules/rule.js';
+import type { TranscriptFacts } from '../transcripts/facts.js';
 import { cutText, previewSource } from '../transcripts/preview.js';
-import type { RenderData } from './view.js';
+import type { Digest, DigestItem } from './digest.js';
+
+/** What of a message's data tells what was said, or leads to it. */
+export interface Content {
+  transcript?: TranscriptFacts;
+  matches: SpeechMatch[];
+  /** URL of the transcript page. */
+  link?: string;
+  digest?: Digest;
+}
 
 /** Characters of an excerpt. */
 const EXCERPT = 240;
@@ -10,16 +20,13 @@ const EXCERPT = 240;
  * What a template may see for a recipient's content level, so that no template can show more. Numbers stay (duration, words, speakers):
  * that there was a call is what every level tells.
  */
-export function limitContent(data: RenderData): RenderData {
-  const level = data.recipient.content ?? 'full';
-  if (level === 'full') return data;
-  const { transcript, link, digest, ...rest } = data;
-  const matches = level === 'preview' ? data.matches : [];
+export function limitContent(content: Content, level: ContentLevel = 'full'): Content {
+  if (level === 'full') return content;
+  const { transcript, matches, link, digest } = content;
   return {
-    ...rest,
+    matches: level === 'preview' ? matches : [],
     ...(transcript && { transcript: level === 'preview' ? excerptOf(transcript) : wordless(transcript) }),
     ...(digest && { digest: { ...digest, items: digest.items.map((item) => limitItem(item, level)) } }),
-    matches,
     ...(link !== undefined && level !== 'fact' && { link }),
   };
 }
@@ -29,16 +36,15 @@ export function withholdsWords(level: ContentLevel | undefined): boolean {
   return level === 'link' || level === 'fact';
 }
 
-function limitItem(item: DigestItem, level: ContentLevel): DigestItem {
-  const { preview, url, ...rest } = item;
+function limitItem({ preview, url, ...item }: DigestItem, level: ContentLevel): DigestItem {
   return {
-    ...rest,
+    ...item,
     ...(preview !== undefined && !withholdsWords(level) && { preview }),
     ...(url !== undefined && level !== 'fact' && { url }),
   };
 }
 
-function excerptOf(transcript: TranscriptFacts): Facts['transcript'] {
+function excerptOf(transcript: TranscriptFacts): TranscriptFacts {
   const text = cutText(previewSource(transcript), EXCERPT);
   return { ...wordless(transcript), text, topics: transcript.topics, intents: transcript.intents };
 }
@@ -46,5 +52,3 @@ function excerptOf(transcript: TranscriptFacts): Facts['transcript'] {
 function wordless({ summary: _summary, sentiment: _sentiment, ...transcript }: TranscriptFacts): TranscriptFacts {
   return { ...transcript, text: '', utterances: [], topics: [], intents: [], entities: [], search: [] };
 }
-
-type DigestItem = NonNullable<RenderData['digest']>['items'][number];

@@ -1,9 +1,10 @@
 import type { ContentLevel } from '../recipients/content-level.js';
 import type { SpeechMatch } from '../rules/rule.js';
-import type { DeliveryFacts, Facts, JobFacts, OverdueFacts, TranscriptFacts, Trigger } from '../transcripts/facts.js';
+import type { DeliveryFacts, Facts, JobFacts, OverdueFacts, TranscriptFacts } from '../transcripts/facts.js';
 import { cutText, wellFormed } from '../transcripts/preview.js';
 import { toTurns, type Turn } from '../transcripts/turns.js';
 import { limitContent } from './content-limit.js';
+import type { Digest } from './digest.js';
 
 /** Everything known when a message is rendered. */
 export type RenderData = Facts & {
@@ -21,30 +22,6 @@ export type RenderData = Facts & {
   /** Epoch milliseconds. */
   now: number;
 };
-
-/** Messages that waited and go together. */
-export interface Digest {
-  count: number;
-  /** Names of their rules, each once. */
-  rules: string[];
-  /** The newest of them, oldest first. */
-  items: DigestItem[];
-}
-
-export interface DigestItem {
-  rule: string;
-  /** What the rule fired on. */
-  on: Trigger;
-  /** Epoch milliseconds. */
-  at: number;
-  /** The job's tag `client`. */
-  client?: string;
-  /** Seconds of audio. */
-  duration?: number;
-  preview?: string;
-  /** URL of the transcript page. */
-  url?: string;
-}
 
 /** A turn as templates see it. */
 export type TurnView = Omit<Turn, 'utterances'> & { text: string };
@@ -103,9 +80,8 @@ const TURN_OVERHEAD = 320;
 const QUOTE_SIDE = 60;
 
 /** Trims what is known to what a message can use. Time and result do not grow with the length of the recording beyond the limits. */
-export function toView(whole: RenderData): TemplateView {
-  const data = limitContent(whole);
-  const { transcript } = data;
+export function toView(data: RenderData): TemplateView {
+  const { transcript, matches, link, digest } = limitContent(data, data.recipient.content);
   return {
     job: jobView(data.job),
     ...(transcript ? { transcript: transcriptView(transcript) } : {}),
@@ -115,10 +91,10 @@ export function toView(whole: RenderData): TemplateView {
     ...(data.delivery ? { delivery: data.delivery } : {}),
     ...(data.overdue ? { overdue: data.overdue } : {}),
     rule: { name: cut(data.rule.name, 200) },
-    matches: data.matches.slice(0, LIMITS.matches).map((match) => matchView(match, transcript)),
+    matches: matches.slice(0, LIMITS.matches).map((match) => matchView(match, transcript)),
     recipient: data.recipient,
-    ...(data.link === undefined ? {} : { link: data.link }),
-    ...(data.digest ? { digest: data.digest } : {}),
+    ...(link === undefined ? {} : { link }),
+    ...(digest ? { digest } : {}),
     brand: cut(data.brand, 100),
     now: data.now,
     starts: transcript?.utterances.slice(0, LIMITS.starts).map(({ start }) => start) ?? [],

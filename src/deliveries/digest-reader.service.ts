@@ -1,0 +1,53 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { JobsStore } from '../jobs/jobs.store.js';
+import type { Digest, DigestItem } from '../templates/digest.js';
+import { toFacts } from '../transcripts/facts.js';
+import { LINK_SECRET, makeLinkToken } from '../transcripts/link.js';
+import { cutText, previewSource } from '../transcripts/preview.js';
+import { TranscriptsStore } from '../transcripts/transcripts.store.js';
+import { BundlesStore } from './bundles.store.js';
+import type { DeliveryEntity } from './delivery.entity.js';
+
+/** Shown one by one; of the others a digest tells the number. */
+const SHOWN = 20;
+const RULES = 5;
+const PREVIEW = 240;
+const CLIENT = 60;
+
+/** What a digest tells of the messages that it carries, as their jobs are now: what was erased meanwhile is not told. */
+@Injectable()
+export class DigestReader {
+  constructor(
+    @Inject(SETTINGS) private readonly settings: Pick<Settings, 'publicUrl'>,
+    @Inject(LINK_SECRET) private readonly linkSecret: string,
+    private readonly bundles: BundlesStore,
+    private readonly jobs: JobsStore,
+    private readonly transcripts: TranscriptsStore,
+  ) {}
+
+  async read(bundleId: string): Promise<Digest> {
+    const all = await this.bundles.items(bundleId);
+    const items: DigestItem[] = [];
+    for (const delivery of all.slice(-SHOWN)) items.push(await this.item(delivery));
+    const rules = [...new Set(all.map(({ ruleName }) => ruleName))].slice(0, RULES);
+    return { count: all.length, rules, items };
+  }
+
+  private async item({ jobId, ruleName, trigger, createdAt }: DeliveryEntity): Promise<DigestItem> {
+    const told = { rule: ruleName, on: trigger, at: createdAt };
+    const job = await this.jobs.find(jobId);
+    if (!job || job.contentDroppedAt !== null) return told;
+    const client = job.tags.client;
+    const transcript = await this.transcripts.find(jobId);
+    const facts = transcript && toFacts(this.jobs.facts(job), { transcript }).transcript;
+    const { publicUrl } = this.settings;
+    return {
+      ...told,
+      ...(client !== undefined && { client: cutText(client, CLIENT) }),
+      ...(facts && { duration: facts.duration, preview: cutText(previewSource(facts), PREVIEW) }),
+      ...(facts && publicUrl !== undefined && { url: `${publicUrl}/t/${makeLinkToken(jobId, this.linkSecret)}` }),
+    };
+  }
+}
