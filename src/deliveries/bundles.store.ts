@@ -81,8 +81,8 @@ export class BundlesStore {
   release(waiter: Waiter, together: boolean): Promise<Released> {
     return this.database.uow.run(async (tx) => {
       const due = await this.lock(tx, waiter);
-      // A bundle that met quiet hours again is not put into another one.
-      const loose = together ? due.filter(({ dedupeKey }) => !dedupeKey.startsWith(BUNDLE)) : [];
+      // A bundle that met quiet hours again is not put into another one, nor is what asks for consent.
+      const loose = together ? due.filter((row) => row.jobId !== '' && !row.dedupeKey.startsWith(BUNDLE)) : [];
       const items = loose.length > 1 ? loose : [];
       const single = due.filter((row) => !items.includes(row));
       for (const row of single) await this.queue(tx, waiter, row.id);

@@ -26,6 +26,7 @@ import { DueTimes } from './due-times.service.js';
 import { EmbeddedDispatcher } from './embedded.dispatcher.js';
 import { InboundController } from './inbound.controller.js';
 import { InboundStore } from './inbound.store.js';
+import { Invitations } from './invitations.service.js';
 import { LookUps } from './look-up.service.js';
 import { MessageComposer } from './message-composer.service.js';
 import { Pace } from './pace.js';
@@ -63,6 +64,7 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
     ReportsStore,
     RestoredStore,
     InboundStore,
+    Invitations,
     TwilioSignatureGuard,
     MessageComposer,
     Deaths,

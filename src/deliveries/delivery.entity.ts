@@ -10,7 +10,7 @@ import type { AttemptOutcome, DeliveryState, StoredMessage } from './delivery.js
 export class DeliveryEntity {
   @PrimaryColumn('text') id!: string;
   @Column('text', { name: 'job_id' }) jobId!: string;
-  @Column('text', { name: 'trigger_name' }) trigger!: Trigger;
+  @Column('text', { name: 'trigger_name' }) trigger!: Trigger | 'consent.asked';
   @Column('text', { name: 'rule_id' }) ruleId!: string;
   @Column('text', { name: 'rule_name' }) ruleName!: string;
   @Column('integer', { name: 'rule_version' }) ruleVersion!: number;

@@ -5,6 +5,7 @@ import { Clock } from '../clock.js';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
 import { changed } from '../database/unit-of-work.service.js';
+import { ConsentsStore } from '../recipients/consents.store.js';
 import { OptOutsStore } from '../recipients/opt-outs.store.js';
 
 /** `repeat`: this message was taken before, and changes nothing again; `unchanged`: what it asks for is so already. */
@@ -16,6 +17,7 @@ export class InboundStore {
   constructor(
     private readonly database: Database,
     private readonly optOuts: OptOutsStore,
+    private readonly consents: ConsentsStore,
     private readonly audit: AuditStore,
     private readonly clock: Clock,
   ) {}
@@ -43,6 +45,7 @@ export class InboundStore {
         ? this.optOuts.add(tx, { ...optOut, source: 'inbound', reason: 'the recipient has sent STOP' })
         : this.optOuts.lift(tx, optOut));
     }
+    if (await this.consents.heard(tx, from, wish, sid)) count++;
     if (count === 0) return 'unchanged';
     return wish === 'stop' ? 'stopped' : 'started';
   }

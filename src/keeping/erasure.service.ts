@@ -68,6 +68,7 @@ export class ErasureService {
         deliveries: found.deliveries.length,
         contacts: found.contacts.length,
         callbacks: found.callbacks.length,
+        consents: found.consents.length,
         counters: found.counters.length,
       },
       remains: await this.findings.remains(subject, found.contacts),
@@ -75,7 +76,7 @@ export class ErasureService {
   }
 
   private async eraseAll(found: Findings, actor: string): Promise<ErasureCounts> {
-    const counts = { ...NOTHING, contacts: found.contacts.length };
+    const counts = { ...NOTHING, contacts: found.contacts.length, consents: found.consents.length };
     for (const id of found.jobs) {
       const erased = await this.jobs.eraseRows(id, actor);
       if (!erased) continue;
@@ -88,6 +89,7 @@ export class ErasureService {
     for (const id of found.callbacks) await this.persons.callback(id);
     counts.callbacks += found.callbacks.length;
     for (const contact of found.contacts) counts.memberships += await this.persons.contact(contact);
+    for (const id of found.consents) await this.persons.consent(id);
     for (const cap of found.counters) await this.persons.counter(cap);
     this.recipients.invalidate();
     return counts;

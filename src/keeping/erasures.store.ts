@@ -17,6 +17,8 @@ export interface ErasureCounts {
   files: number;
   contacts: number;
   memberships: number;
+  /** Absent in proofs of an earlier release. */
+  consents?: number;
 }
 
 /** A proof: what was erased and when, for a subject that only its owner can name. */

@@ -11,6 +11,8 @@ export interface Findings {
   contacts: { id: string; name: string }[];
   /** Callbacks in quarantine that hold the address. */
   callbacks: string[];
+  /** Entries of the ledger of consent, but those that keep the person from being written to. */
+  consents: string[];
   /** Counters of what was sent to the address. */
   counters: string[];
 }
@@ -19,6 +21,8 @@ export interface Findings {
 export interface Remains {
   /** Opt-outs: they protect the person. */
   suppressions: number;
+  /** Consents that were withdrawn: they protect the person too. */
+  withdrawals: number;
   /** Names of rules whose definition, or an earlier version of it, holds the address or one of its contacts. */
   rules: string[];
 }
@@ -43,12 +47,13 @@ export class FindingsStore {
       deliveries: await this.deliveries(subject, new Set(jobs)),
       contacts: await this.contacts(subject),
       callbacks: await this.quarantined(subject),
+      consents: await this.consents(subject, `state <> 'withdrawn'`),
       counters: await this.counters(subject),
     };
   }
 
   async remains(subject: Subject, contacts: { name: string }[]): Promise<Remains> {
-    if (subject.kind === 'tag') return { suppressions: 0, rules: [] };
+    if (subject.kind === 'tag') return { suppressions: 0, withdrawals: 0, rules: [] };
     const suppressions = await this.database.read('select id from suppressions where kind = ? and address = ?', [
       subject.kind === 'phone' ? 'sms' : 'email',
       subject.value,
@@ -63,7 +68,8 @@ export class FindingsStore {
       ({ definition }) =>
         mentions(subject, definition) || names.some((name) => definition.toLowerCase().includes(name)),
     );
-    return { suppressions: suppressions.length, rules: [...new Set(rules.map(({ name }) => name))] };
+    const withdrawals = await this.consents(subject, `state = 'withdrawn'`);
+    return { suppressions: suppressions.length, withdrawals: withdrawals.length, rules: [...new Set(rules.map(({ name }) => name))] };
   }
 
   private jobs(subject: Subject): Promise<string[]> {
@@ -107,6 +113,15 @@ export class FindingsStore {
       if (mentions(subject, body.toString('latin1'))) found.push(id);
     }
     return found;
+  }
+
+  private async consents(subject: Subject, condition: string): Promise<string[]> {
+    if (subject.kind === 'tag') return [];
+    const found = await this.database.read<{ id: string }>(
+      `select id from consents where kind = ? and address = ? and ${condition}`,
+      [subject.kind === 'phone' ? 'sms' : 'email', subject.value],
+    );
+    return found.map(({ id }) => id);
   }
 
   private async counters(subject: Subject): Promise<string[]> {

@@ -74,6 +74,10 @@ export class PersonErasureStore {
     if (key !== null) await this.blobs.delete(key);
   }
 
+  async consent(id: string): Promise<void> {
+    await this.run((change) => change('delete from consents where id = ?', [id]));
+  }
+
   async counter(cap: string): Promise<void> {
     await this.run((change) => change('delete from cap_counters where cap = ?', [cap]));
   }

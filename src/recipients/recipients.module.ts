@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { ConsentsController } from './consents.controller.js';
+import { ConsentsStore } from './consents.store.js';
 import { ContactsStore } from './contacts.store.js';
 import { GroupsStore } from './groups.store.js';
 import { ContactsController, GroupsController, SuppressionsController } from './recipients.controller.js';
@@ -8,8 +10,8 @@ import { SuppressionsStore } from './suppressions.store.js';
 
 /** The directory. Needs the ChannelsRegistry (ChannelsModule is global), which knows what an address is. */
 @Module({
-  controllers: [ContactsController, GroupsController, SuppressionsController],
-  providers: [RecipientsStore, ContactsStore, GroupsStore, SuppressionsStore, OptOutsStore],
-  exports: [RecipientsStore, OptOutsStore],
+  controllers: [ContactsController, GroupsController, SuppressionsController, ConsentsController],
+  providers: [RecipientsStore, ContactsStore, GroupsStore, SuppressionsStore, OptOutsStore, ConsentsStore],
+  exports: [RecipientsStore, OptOutsStore, ConsentsStore],
 })
 export class RecipientsModule {}

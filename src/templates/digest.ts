@@ -1,5 +1,3 @@
-import type { Trigger } from '../transcripts/facts.js';
-
 /** Messages that waited for the hours of their recipient and go together. */
 export interface Digest {
   count: number;
@@ -12,7 +10,7 @@ export interface Digest {
 export interface DigestItem {
   rule: string;
   /** What the rule fired on. */
-  on: Trigger;
+  on: string;
   /** Epoch milliseconds. */
   at: number;
   /** The job's tag `client`. */
