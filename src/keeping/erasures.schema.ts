@@ -39,6 +39,7 @@ export const shownErasure = z.object({
     files: count,
     contacts: count,
     memberships: count,
+    consents: count.optional(),
   }),
 });
 export type ShownErasure = z.infer<typeof shownErasure>;
@@ -46,6 +47,7 @@ export type ShownErasure = z.infer<typeof shownErasure>;
 const remains = z
   .object({
     suppressions: count.meta({ description: 'Opt-outs are kept: they protect the person' }),
+    withdrawals: count.meta({ description: 'Consents that were withdrawn are kept for the same reason' }),
     rules: z.array(z.string()).meta({ description: 'Rules that name the address or the contact; change them by hand' }),
   })
   .meta({ description: 'What is kept although it names the subject' });
@@ -57,7 +59,7 @@ export const shownCheck = z.object({
   subjectHash: z.string(),
   proofs: z.array(shownErasure),
   nothingLeft: z.boolean(),
-  found: z.object({ jobs: count, deliveries: count, contacts: count, callbacks: count, counters: count }),
+  found: z.object({ jobs: count, deliveries: count, contacts: count, callbacks: count, consents: count, counters: count }),
   remains,
 });
 export type ShownCheck = z.infer<typeof shownCheck>;

@@ -8,6 +8,8 @@ import { EvaluationsStore } from './evaluations.store.js';
 import { ExplainController } from './explain.controller.js';
 import { JobExplainer } from './job-explainer.service.js';
 import { ReadingThread } from './reading-thread.service.js';
+import { ResolveController } from './resolve.controller.js';
+import { Resolver } from './resolve.service.js';
 import { RuleCheck } from './rule-check.service.js';
 import { RuleHealthController } from './rule-health.controller.js';
 import { RuleHealthStore } from './rule-health.store.js';
@@ -18,11 +20,12 @@ import { RulesStore } from './rules.store.js';
 
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule, TranscriptsModule],
-  controllers: [ExplainController, RuleHealthController, RulesController, RuleVersionsController],
+  controllers: [ExplainController, ResolveController, RuleHealthController, RulesController, RuleVersionsController],
   providers: [
     EvaluationsQueryStore,
     EvaluationsStore,
     JobExplainer,
+    Resolver,
     RulesStore,
     RuleCheck,
     RuleHealthStore,
