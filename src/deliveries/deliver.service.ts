@@ -13,10 +13,9 @@ import { EventBus } from '../event-bus.service.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
 import { hoursOf } from '../recipients/directory.js';
-import { awakeAt } from '../recipients/hours.js';
+import { awakeAt, WAITS } from '../recipients/hours.js';
 import { OptOutsStore } from '../recipients/opt-outs.store.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
-import { WAITS } from '../rules/plan.js';
 import {
   decide,
   decideInterrupted,

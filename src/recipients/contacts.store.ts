@@ -10,6 +10,7 @@ import { ContactEntity, GroupEntity } from './contact.entity.js';
 import { nameKey } from './names.js';
 import type { ContactBody, ListByName } from './recipients.schema.js';
 import { RecipientsStore } from './recipients.store.js';
+import { WaitingStore } from './waiting.store.js';
 
 /** A contact as saved, with what is worth knowing about its addresses ("this is a landline"). */
 export interface SavedContact {
@@ -27,6 +28,7 @@ export class ContactsStore {
     private readonly ids: Ids,
     private readonly clock: Clock,
     private readonly audit: AuditStore,
+    private readonly waiting: WaitingStore,
   ) {}
 
   /** Up to `limit + 1` rows, newest first. */
@@ -74,6 +76,7 @@ export class ContactsStore {
       const change = { ...fields, updatedAt: this.clock.now() };
       const after: ContactEntity = { id, createdAt: before.createdAt, ...change };
       await tx.update(ContactEntity, { id }, change);
+      await this.waiting.follow(tx, before, after);
       if (before.name !== after.name) await renameMember(tx, before.nameKey, after.name);
       await this.audit.record(tx, actor, 'contact.updated', id, { name: after.name });
       return after;
@@ -86,9 +89,11 @@ export class ContactsStore {
     return this.write('', async (tx) => {
       const row = (await tx.findOneBy(ContactEntity, { id })) ?? missing();
       const change = { snoozedUntil: until, updatedAt: this.clock.now() };
+      const after = { ...row, ...change };
       await tx.update(ContactEntity, { id }, change);
+      await this.waiting.follow(tx, row, after);
       await this.audit.record(tx, actor, 'contact.snoozed', id, { name: row.name });
-      return { ...row, ...change };
+      return after;
     });
   }
 
@@ -102,6 +107,7 @@ export class ContactsStore {
       await this.recipients.refuseUsed(tx, { kind: 'contact', name: row.name });
       const groups = await renameMember(tx, row.nameKey, undefined);
       await tx.delete(ContactEntity, { id });
+      await this.waiting.follow(tx, row);
       await this.audit.record(tx, actor, 'contact.deleted', id, { name: row.name, groups });
     });
   }

@@ -35,7 +35,14 @@ export interface Hours {
 }
 
 /** Why a message waits. */
-export type Wait = 'snoozed' | 'digest' | 'quiet';
+type Wait = 'snoozed' | 'digest' | 'quiet';
+
+/** The same for people, as deliveries show it. */
+export const WAITS: Readonly<Record<Wait, string>> = {
+  quiet: 'waits for the end of the quiet hours',
+  digest: 'waits for the digest',
+  snoozed: 'waits for the end of the snooze',
+};
 
 /** `why` is absent when the message may go at once. */
 export interface Due {

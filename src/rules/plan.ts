@@ -2,7 +2,7 @@ import type { Channel, ChannelKind, Recipient } from '../channels/channel.js';
 import { RecipientInvalidError, RuleInvalidError } from '../errors.js';
 import type { ContentLevel } from '../recipients/content-level.js';
 import { hoursOf, type Contact, type Directory } from '../recipients/directory.js';
-import { dueAt, type Due, type Wait } from '../recipients/hours.js';
+import { dueAt, WAITS, type Due } from '../recipients/hours.js';
 import type { Facts } from '../transcripts/facts.js';
 import { absentPaths, isExpression, parseRecipientExpression, resolve } from './recipient-expression.js';
 import type { Action, AttachmentFormat, RuleMatch, SpeechMatch } from './rule.js';
@@ -79,13 +79,6 @@ interface Work {
   /** Of people with the same hours: a group may be large. */
   dues: Map<string, Due>;
 }
-
-/** The reason of what waits, as deliveries show it. */
-export const WAITS: Readonly<Record<Wait, string>> = {
-  quiet: 'waits for the end of the quiet hours',
-  digest: 'waits for the digest',
-  snoozed: 'waits for the end of the snooze',
-};
 
 // Longer than any address; a tag may hold a whole page.
 const ADDRESS_MAX = 320;

@@ -5,6 +5,8 @@ import { Tags } from '../jobs/jobs.schema.js';
 import { CONTENT_LEVELS } from '../recipients/content-level.js';
 import { TRIGGERS } from '../transcripts/facts.js';
 
+const YEAR_9999 = Date.UTC(9999, 11, 31);
+
 /** What actions are is said by the check of rules. */
 export const resolveBody = z
   .strictObject({
@@ -19,7 +21,7 @@ export const resolveBody = z
     /** Instead of a stored job: tags that one would have. */
     tags: Tags.optional(),
     /** The moment of the question; absent: now. */
-    at: timeQuery.optional(),
+    at: timeQuery.pipe(z.number().min(0).max(YEAR_9999)).optional(),
   })
   .refine(({ rule, actions }) => (rule === undefined) !== (actions === undefined), {
     error: 'name a rule, or give actions: one of the two',

@@ -20,6 +20,20 @@ const DIRECTORY = toDirectory(
       timeZone: 'Europe/Berlin',
     },
     { id: 'c2', name: 'ann', email: 'ann@example.com' },
+    {
+      id: 'c3',
+      name: 'night',
+      email: 'night@example.com',
+      phone: '+14155550103',
+      timeZone: 'UTC',
+      // NOW is 22:13:20 in UTC.
+      quiet: { from: '21:00', until: '07:00' },
+      content: 'link',
+    },
+    { id: 'c4', name: 'daily', email: 'daily@example.com', timeZone: 'UTC', digest: { at: '08:00' } },
+    { id: 'c5', name: 'away', email: 'away@example.com', snoozedUntil: NOW + 60_000 },
+    { id: 'c6', name: 'no-sms', email: 'no-sms@example.com', phone: '+14155550106', channels: ['email'] },
+    { id: 'c7', name: 'same as night', email: 'NIGHT@example.com' },
   ],
   [
     { id: 'g1', name: 'billing', members: ['ann', 'on-call', 'gone'] },
@@ -152,6 +166,39 @@ describe('planning notifications', () => {
   it('marks an address that must not be contacted', () => {
     const { notifications } = plan([{ to: ['stopped@EXAMPLE.com'] }]);
     expect(notifications).toMatchObject([{ state: 'suppressed', reason: 'asked to stop', to: 'stopped@example.com' }]);
+  });
+
+  it.each([
+    ['contact:night', '2023-11-15T07:00:00.000Z', 'waits for the end of the quiet hours'],
+    ['contact:daily', '2023-11-15T08:00:00.000Z', 'waits for the digest'],
+    ['contact:away', '2023-11-14T22:14:20.000Z', 'waits for the end of the snooze'],
+  ])('lets a message to %s wait for the hours of the person, until %s', (to, until, reason) => {
+    const { notifications } = plan([{ to: [to] }]);
+    expect(notifications).toMatchObject([{ state: 'waiting', dueAt: Date.parse(until), reason }]);
+  });
+
+  it('sends what is urgent in quiet hours and before a digest, and not in a snooze', () => {
+    const { notifications } = plan([{ to: ['contact:night', 'contact:daily', 'contact:away'], urgent: true }]);
+    expect(notifications).toMatchObject([
+      { state: 'queued', dueAt: NOW, urgent: true },
+      { state: 'queued', dueAt: NOW, urgent: true },
+      { state: 'waiting', dueAt: NOW + 60_000, urgent: true },
+    ]);
+  });
+
+  it('gives an address the hours, the level and the language of the contact whose it is, whoever names it', () => {
+    const { notifications } = plan([{ to: ['{{job.tags.email}}'] }], { email: 'Night@Example.com' });
+    expect(notifications).toMatchObject([{ state: 'waiting', recipient: { name: 'night', content: 'link' } }]);
+  });
+
+  it('sends nothing over a channel that the person does not want, and says so', () => {
+    const { notifications, skipped } = plan([{ channel: 'sms', to: ['contact:no-sms', '+14155550106'] }]);
+    expect(notifications).toEqual([]);
+    expect(skipped.map(({ to, reason }) => [to, reason])).toEqual([
+      ['contact:no-sms', 'the contact "no-sms" is not to be sent SMS'],
+      ['+14155550106', 'the contact "no-sms" is not to be sent SMS'],
+    ]);
+    expect(plan([{ to: ['contact:no-sms'] }]).notifications).toHaveLength(1);
   });
 
   it('tells the deaths of two deliveries of one job apart', () => {

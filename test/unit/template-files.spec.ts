@@ -50,15 +50,18 @@ describe('the messages that come with Herald', () => {
     };
   };
 
-  it('are three, each with a description and all its parts', () => {
+  it('are five, each with a description and all its parts', () => {
     expect(files.templates.map(({ name }) => name)).toEqual([
+      'consent-invitation',
+      'digest',
       'transcript-failed',
       'transcript-late',
       'transcript-ready',
     ]);
     for (const template of files.templates) {
       expect(template).toMatchObject({ version: 0, updatedAt: 0, description: expect.stringMatching(/\w{3}/) });
-      expect(Object.keys(template.parts)).toEqual(['email.subject', 'email.html', 'email.text', 'sms']);
+      const parts = template.name === 'consent-invitation' ? [] : ['email.subject', 'email.html', 'email.text'];
+      expect(Object.keys(template.parts)).toEqual([...parts, 'sms']);
     }
   });
 
@@ -119,7 +122,8 @@ describe('the messages that come with Herald', () => {
 
   it('load nothing from elsewhere and are made for narrow, dark and spoken reading', () => {
     for (const data of [SAMPLE_DATA, SAMPLE_FAILURE]) {
-      for (const { name } of files.templates) {
+      for (const { name, parts } of files.templates) {
+        if (parts['email.html'] === undefined) continue;
         const { html } = email(name, data);
         expect(html).not.toMatch(/<(?:img|script|link|iframe)|url\(|@import/i);
         expect(html).toMatch(/<html lang="en" dir="ltr">/);
@@ -151,6 +155,29 @@ describe('the messages that come with Herald', () => {
     const text1 = sms('transcript-failed', SAMPLE_FAILURE);
     expect(countSegments(text1)).toBe(1);
     expect(text1).toContain(SAMPLE_FAILURE.job.id);
+  });
+
+  it('tell of what waited, one by one by e-mail and in one segment by SMS', () => {
+    const { subject, html, text } = email('digest', SAMPLE_DATA);
+    expect(subject).toBe('2 messages from Herald: refund-risk, tell-the-operator');
+    for (const part of [html, text].map((one) => one.replace(/\s+/g, ' '))) {
+      expect(part).toContain('2 messages waited for you');
+      expect(part).toContain('Northwind');
+      expect(part).toContain('Thu, 15 Jan 2026, 09:30 GMT · 30 s');
+      expect(part).toMatch(/My order arrived with a broken screen/);
+      expect(part).toContain('A transcript failed.');
+      expect(part).toContain('https://herald.example.com/t/sample');
+    }
+    const text1 = sms('digest', SAMPLE_DATA);
+    expect(text1).toMatch(/^Herald: 2 messages waited for you \(refund-risk, tell-the-operator\). Last: Good morning/);
+    expect(text1).toContain('https://herald.example.com/t/sample');
+    expect(countSegments(text1)).toBe(1);
+  });
+
+  it('ask for consent in one segment, with the two answers', () => {
+    const text = sms('consent-invitation', { ...SAMPLE_DATA, job: { ...SAMPLE_DATA.job, id: '', tags: {} } });
+    expect(text).toMatch(/Reply YES to agree, or STOP/);
+    expect(countSegments(text)).toBe(1);
   });
 
   it('tell of a late transcript', () => {
