@@ -17,11 +17,13 @@ const WIRING = [
 /** What a pure file may use: libraries that compute, without input, output, clock or shared state. */
 const PURE_PACKAGES = [
   '@marcbachmann/cel-js',
+  '@types/luxon',
   '@types/validator',
   'handlebars',
   'html-to-text',
   'juice',
   'libphonenumber-js',
+  'luxon',
   'microdiff',
   're2js',
   'sms-segments-calculator',

@@ -28,7 +28,7 @@ import {
 import { ChannelGate } from './channel-gate.service.js';
 import { Deaths, type Died } from './deaths.service.js';
 import { DeliveriesStore, type Recorded } from './deliveries.store.js';
-import { NEVER } from './delivery.js';
+import { AT_ONCE, NEVER } from './delivery.js';
 import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { FIRST_LOOK_UP, LookUps } from './look-up.service.js';
 import { MessageComposer } from './message-composer.service.js';
@@ -256,6 +256,7 @@ export class DeliverService {
 
   /** A channel that was closed, or a retry, may bring a message into the quiet hours of its recipient. */
   private async waits({ kind, recipient, urgent }: DeliveryEntity): Promise<Pick<Recorded, 'reason' | 'dueAt'> | undefined> {
+    if (urgent === AT_ONCE) return undefined;
     const directory = await this.recipients.directory();
     const contact = directory.contactAt(kind, recipient);
     const hours = contact && hoursOf(contact, directory.timeZone);

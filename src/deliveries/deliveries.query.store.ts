@@ -4,7 +4,7 @@ import { AuditStore } from '../database/audit.store.js';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
-import { NEVER, type DeliveryState } from './delivery.js';
+import { AT_ONCE, NEVER, type DeliveryState } from './delivery.js';
 import { DeliveryEntity } from './delivery.entity.js';
 
 export interface DeliveryFilter {
@@ -120,6 +120,6 @@ export class DeliveriesQueryStore {
   }
 }
 
-const RESET = `update deliveries set urgent = case when state = 'waiting' then 1 else urgent end, state = ?, due_at = ?, queued_at = ?, updated_at = ?, reason = null, message = null, template_version = null,
+const RESET = `update deliveries set urgent = case when state = 'waiting' then ${AT_ONCE} else urgent end, state = ?, due_at = ?, queued_at = ?, updated_at = ?, reason = null, message = null, template_version = null,
   attempts_counted = 0, lease_owner = null, lease_until = null where id = ?`;
 const CLOSE = `update deliveries set state = ?, due_at = ?, updated_at = ?, lease_owner = null, lease_until = null where id = ?`;

@@ -31,7 +31,7 @@ export class DeliveryEntity {
   @Column('text', { name: 'about_delivery_id', nullable: true }) aboutDeliveryId!: string | null;
   /** For `bundled`: the delivery that carries it. */
   @Column('text', { name: 'bundle_id', nullable: true }) bundleId!: string | null;
-  /** 1: it waits for no hours of its recipient. */
+  /** 1: it waits for no quiet hours and no digest; 2: nor for a snooze (a person sends it). */
   @Column('integer', { default: 0 }) urgent!: number;
   @Column('text') state!: DeliveryState;
   @Column('text', { nullable: true }) reason!: string | null;

@@ -25,6 +25,9 @@ export type StoredMessage =
   | { kind: 'email'; subject: string; text: string; html: string; attachments: string[] }
   | { kind: 'sms'; text: string; segments: number; encoding: 'GSM-7' | 'UCS-2' };
 
+/** `urgent` of a delivery that a person sends at once, whatever the hours of its recipient. */
+export const AT_ONCE = 2;
+
 /** Template of the message that carries those that waited. */
 export const DIGEST = 'digest';
 

@@ -75,7 +75,7 @@ export class DueTimes implements OnApplicationBootstrap, BeforeApplicationShutdo
         tx,
         dialect.bind(
           `update deliveries set due_at = ?, updated_at = ?
-            where state in ('queued', 'unknown') and due_at > ? and due_at < ? and updated_at > ?`,
+            where state in ('queued', 'waiting', 'unknown') and due_at > ? and due_at < ? and updated_at > ?`,
         ),
         [now, now, now, NEVER, now + MINUTE],
       );

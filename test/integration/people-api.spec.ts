@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DeliveryEntity } from '../../src/deliveries/delivery.entity.js';
 import { DAY, HOUR } from '../../src/duration.js';
+import { Ids } from '../../src/ids.service.js';
 import { databases, TestApp } from '../support/app.js';
+import { until } from '../support/until.js';
 
 const NIGHT = { from: '21:00', until: '07:00' };
 
@@ -184,9 +187,8 @@ describe.each(await databases())('people on %s', (kind) => {
   it('lets what waits follow the hours of its person when they change', async () => {
     const ends = new Date(herald.clock.now() + 5 * HOUR).toISOString();
     const { id } = (await contact('Sam', { snoozedUntil: ends })).body;
-    await herald.database.uow.run((tx) => insertWaiting(tx, 'Sam@example.com', Date.parse(ends)));
-    const due = async () =>
-      (await herald.database.read<{ at: number }>('select due_at as at from deliveries order by id'))[0]?.at ?? 0;
+    const delivery = await insert('Sam@example.com', 'waiting', Date.parse(ends));
+    const due = async () => Date.parse((await read(delivery)).dueAt ?? '');
     const later = herald.clock.now() + 9 * HOUR;
     await herald.api('POST', `/v1/contacts/${String(id)}/snooze`, { until: new Date(later).toISOString() });
     expect(await due()).toBe(later);
@@ -194,18 +196,56 @@ describe.each(await databases())('people on %s', (kind) => {
     expect(ended.body.snoozedUntil).toBeUndefined();
     expect(await due()).not.toBe(later);
   });
-});
 
-async function insertWaiting(
-  tx: { query(statement: string): Promise<unknown> },
-  recipient: string,
-  dueAt: number,
-): Promise<void> {
-  await tx.query(
-    `insert into deliveries (id, job_id, trigger_name, rule_id, rule_name, rule_version, action, channel, kind, recipient,
-       recipient_data, template, attach, matches, state, dedupe_key, due_at, attempts_counted, attempts_made, queued_at,
-       created_at, updated_at)
-     values ('d1', 'j1', 'transcript.completed', 'r1', 'r', 1, 0, 'email', 'email', '${recipient}', '{}', 'transcript-ready',
-       '[]', '[]', 'waiting', 'k1', ${String(dueAt)}, 0, 0, 0, 0, 0)`,
-  );
-}
+  it('asks again right before a send: what was tried before and is due at night waits', async () => {
+    const snoozedUntil = new Date(herald.clock.now() + 5 * HOUR).toISOString();
+    await contact('Tom', { snoozedUntil });
+    const id = await insert('Tom@example.com', 'dead', herald.clock.now());
+    await herald.api('POST', `/v1/deliveries/${id}/retry`);
+    const waits = await until(
+      () => read(id),
+      ({ state }) => state === 'waiting',
+    );
+    expect(waits).toMatchObject({ dueAt: snoozedUntil, reason: 'waits for the end of the snooze', attempts: [] });
+    // By name it is sent at once; its job is none, so it dies of that, and not of its hours.
+    await herald.api('POST', `/v1/deliveries/${id}/retry`);
+    await until(
+      () => read(id),
+      ({ state }) => state === 'dead',
+    );
+  });
+
+  const read = async (id: string) =>
+    (await herald.get<{ state: string; dueAt: string | null; reason: string }>(`/v1/deliveries/${id}`)).body;
+
+  async function insert(recipient: string, state: string, dueAt: number): Promise<string> {
+    const id = herald.app.get(Ids, { strict: false }).next();
+    await herald.database.uow.run((tx) =>
+      tx.insert(DeliveryEntity, {
+        id,
+        jobId: 'j1',
+        trigger: 'transcript.completed',
+        ruleId: 'r1',
+        ruleName: 'r',
+        ruleVersion: 1,
+        action: 0,
+        channel: 'email',
+        kind: 'email',
+        recipient,
+        recipientData: {},
+        template: 'transcript-ready',
+        attach: [],
+        matches: [],
+        state: state as 'waiting',
+        dedupeKey: id,
+        dueAt,
+        attemptsCounted: 0,
+        attemptsMade: 0,
+        queuedAt: herald.clock.now(),
+        createdAt: herald.clock.now(),
+        updatedAt: herald.clock.now(),
+      }),
+    );
+    return id;
+  }
+});
