@@ -120,8 +120,7 @@ export class BundlesStore {
     if (!lead) return;
     const held = await this.overCap(tx, waiter);
     const now = this.clock.now();
-    const bundle: DeliveryEntity = {
-      ...lead,
+    const bundle = Object.assign(new DeliveryEntity(), lead, {
       id: this.ids.next(),
       template: DIGEST,
       templateVersion: null,
@@ -137,7 +136,7 @@ export class BundlesStore {
       queuedAt: now,
       createdAt: now,
       updatedAt: now,
-    };
+    });
     await tx.insert(DeliveryEntity, bundle);
     await changed(
       tx,
@@ -145,7 +144,13 @@ export class BundlesStore {
         `update deliveries set state = 'bundled', bundle_id = ?, reason = ?, due_at = ?, updated_at = ?
           where id in (${items.map(() => '?').join(', ')})`,
       ),
-      [bundle.id, `goes with ${String(items.length - 1)} more in one message`, NEVER, now, ...items.map(({ id }) => id)],
+      [
+        bundle.id,
+        `goes with ${String(items.length - 1)} more in one message`,
+        NEVER,
+        now,
+        ...items.map(({ id }) => id),
+      ],
     );
   }
 

@@ -255,7 +255,11 @@ export class DeliverService {
   }
 
   /** A channel that was closed, or a retry, may bring a message into the quiet hours of its recipient. */
-  private async waits({ kind, recipient, urgent }: DeliveryEntity): Promise<Pick<Recorded, 'reason' | 'dueAt'> | undefined> {
+  private async waits({
+    kind,
+    recipient,
+    urgent,
+  }: DeliveryEntity): Promise<Pick<Recorded, 'reason' | 'dueAt'> | undefined> {
     if (urgent === AT_ONCE) return undefined;
     const directory = await this.recipients.directory();
     const contact = directory.contactAt(kind, recipient);

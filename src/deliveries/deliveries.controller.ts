@@ -102,7 +102,9 @@ export class DeliveriesController {
   async cancel(@Param('id', { schema: DeliveryId }) id: string, @Actor() actor: Principal): Promise<DeliveryView> {
     const delivery = await this.find(id);
     if (!(await this.queries.cancel(id, actor.name))) {
-      throw new ConflictError(`The delivery is ${delivery.state}; only queued, waiting, held or unknown ones can be cancelled`);
+      throw new ConflictError(
+        `The delivery is ${delivery.state}; only queued, waiting, held or unknown ones can be cancelled`,
+      );
     }
     return this.show(id);
   }

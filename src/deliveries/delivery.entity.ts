@@ -20,7 +20,9 @@ export class DeliveryEntity {
   @Column('text') kind!: ChannelKind;
   /** Normalised address; as the rule gave it when it was refused. */
   @Column('text') recipient!: string;
-  @Column('simple-json', { name: 'recipient_data' }) recipientData!: Omit<Recipient, 'address'> & { content?: ContentLevel };
+  @Column('simple-json', { name: 'recipient_data' }) recipientData!: Omit<Recipient, 'address'> & {
+    content?: ContentLevel;
+  };
   @Column('text') template!: string;
   /** Version that was rendered; null until then. */
   @Column('integer', { name: 'template_version', nullable: true }) templateVersion!: number | null;

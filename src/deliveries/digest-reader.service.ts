@@ -42,12 +42,17 @@ export class DigestReader {
     const client = job.tags.client;
     const transcript = await this.transcripts.find(jobId);
     const facts = transcript && toFacts(this.jobs.facts(job), { transcript }).transcript;
-    const { publicUrl } = this.settings;
+    const url = this.urlOf(jobId);
     return {
       ...told,
       ...(client !== undefined && { client: cutText(client, CLIENT) }),
       ...(facts && { duration: facts.duration, preview: cutText(previewSource(facts), PREVIEW) }),
-      ...(facts && publicUrl !== undefined && { url: `${publicUrl}/t/${makeLinkToken(jobId, this.linkSecret)}` }),
+      ...(facts && url !== undefined && { url }),
     };
+  }
+
+  private urlOf(jobId: string): string | undefined {
+    const { publicUrl } = this.settings;
+    return publicUrl === undefined ? undefined : `${publicUrl}/t/${makeLinkToken(jobId, this.linkSecret)}`;
   }
 }

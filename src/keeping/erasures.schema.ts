@@ -59,7 +59,14 @@ export const shownCheck = z.object({
   subjectHash: z.string(),
   proofs: z.array(shownErasure),
   nothingLeft: z.boolean(),
-  found: z.object({ jobs: count, deliveries: count, contacts: count, callbacks: count, consents: count, counters: count }),
+  found: z.object({
+    jobs: count,
+    deliveries: count,
+    contacts: count,
+    callbacks: count,
+    consents: count,
+    counters: count,
+  }),
   remains,
 });
 export type ShownCheck = z.infer<typeof shownCheck>;

@@ -69,7 +69,11 @@ export class FindingsStore {
         mentions(subject, definition) || names.some((name) => definition.toLowerCase().includes(name)),
     );
     const withdrawals = await this.consents(subject, `state = 'withdrawn'`);
-    return { suppressions: suppressions.length, withdrawals: withdrawals.length, rules: [...new Set(rules.map(({ name }) => name))] };
+    return {
+      suppressions: suppressions.length,
+      withdrawals: withdrawals.length,
+      rules: [...new Set(rules.map(({ name }) => name))],
+    };
   }
 
   private jobs(subject: Subject): Promise<string[]> {

@@ -23,16 +23,12 @@ export const consentBody = z
     /** In what way the person said so. */
     how: line(200),
     /** When; absent: now. */
-    at: z.iso
-      .datetime({ offset: true, error: 'must be ISO 8601 with a zone (2026-01-31T09:00:00Z)' })
-      .optional(),
+    at: z.iso.datetime({ offset: true, error: 'must be ISO 8601 with a zone (2026-01-31T09:00:00Z)' }).optional(),
     /** Where it can be looked up: a form's number, a URL. */
     evidence: line(500).optional(),
   })
   .meta({
-    examples: [
-      { kind: 'sms', address: '+44 7911 123456', state: 'given', how: 'web form', evidence: 'signup 4711' },
-    ],
+    examples: [{ kind: 'sms', address: '+44 7911 123456', state: 'given', how: 'web form', evidence: 'signup 4711' }],
   });
 export type ConsentBody = z.infer<typeof consentBody>;
 

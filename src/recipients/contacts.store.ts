@@ -89,7 +89,7 @@ export class ContactsStore {
     return this.write('', async (tx) => {
       const row = (await tx.findOneBy(ContactEntity, { id })) ?? missing();
       const change = { snoozedUntil: until, updatedAt: this.clock.now() };
-      const after = { ...row, ...change };
+      const after = Object.assign(new ContactEntity(), row, change);
       await tx.update(ContactEntity, { id }, change);
       await this.waiting.follow(tx, row, after);
       await this.audit.record(tx, actor, 'contact.snoozed', id, { name: row.name });

@@ -12,7 +12,15 @@ import { WaitingStore } from './waiting.store.js';
 /** The directory. Needs the ChannelsRegistry (ChannelsModule is global), which knows what an address is. */
 @Module({
   controllers: [ContactsController, GroupsController, SuppressionsController, ConsentsController],
-  providers: [RecipientsStore, ContactsStore, GroupsStore, SuppressionsStore, OptOutsStore, ConsentsStore, WaitingStore],
+  providers: [
+    RecipientsStore,
+    ContactsStore,
+    GroupsStore,
+    SuppressionsStore,
+    OptOutsStore,
+    ConsentsStore,
+    WaitingStore,
+  ],
   exports: [RecipientsStore, OptOutsStore, ConsentsStore],
 })
 export class RecipientsModule {}

@@ -28,11 +28,9 @@ const quietHours = z
     path: ['until'],
     error: 'must not be the time of "from"; a whole day is from 00:00 until 24:00',
   });
-const quiet = z
-  .union([quietHours, z.array(quietHours).min(1).max(7)])
-  .refine((hours) => !leavesNoTime(hours), {
-    error: 'covers the whole week, so nothing would ever go: leave a time, or use snoozedUntil',
-  });
+const quiet = z.union([quietHours, z.array(quietHours).min(1).max(7)]).refine((hours) => !leavesNoTime(hours), {
+  error: 'covers the whole week, so nothing would ever go: leave a time, or use snoozedUntil',
+});
 
 const moment = z.iso.datetime({ offset: true, error: 'must be ISO 8601 with a zone (2026-01-31T09:00:00Z)' });
 

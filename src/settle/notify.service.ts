@@ -101,7 +101,9 @@ export class NotifyService {
     const reason = await this.restored.reason(ids);
     if (reason === undefined) return notifications;
     return notifications.map((notification) =>
-      notification.state === 'queued' || notification.state === 'waiting' ? { ...notification, state: 'held', reason, dueAt: NEVER } : notification,
+      notification.state === 'queued' || notification.state === 'waiting'
+        ? { ...notification, state: 'held', reason, dueAt: NEVER }
+        : notification,
     );
   }
 }

@@ -50,17 +50,28 @@ describe.each(await databases())('people on %s', (kind) => {
     'what comes during a snooze goes as one message when it ends, over a kill of the server, and once',
     async () => {
       const email = 'sam@clinic.example';
-      const made = await post<{ id: string }>('/v1/contacts', { name: 'Sam', email, snoozedUntil: '2126-01-01T00:00:00Z' });
+      const made = await post<{ id: string }>('/v1/contacts', {
+        name: 'Sam',
+        email,
+        snoozedUntil: '2126-01-01T00:00:00Z',
+      });
       for (const client of ['first', 'second', 'third']) await transcriptFor({ email, client });
       const waiting = await of(email);
       expect(waiting.map(({ state }) => state)).toEqual(['waiting', 'waiting', 'waiting']);
-      expect(waiting[0]).toMatchObject({ dueAt: '2126-01-01T00:00:00.000Z', reason: expect.stringContaining('snooze') });
+      expect(waiting[0]).toMatchObject({
+        dueAt: '2126-01-01T00:00:00.000Z',
+        reason: expect.stringContaining('snooze'),
+      });
       expect(mailsTo(email)).toEqual([]);
 
       await stage.server.end('SIGKILL');
       await stage.server.restart();
       await post(`/v1/contacts/${made.body.id}/snooze`, { until: null });
-      const [mail] = await until(() => mailsTo(email), (mails) => mails.length > 0, PATIENCE_MS);
+      const [mail] = await until(
+        () => mailsTo(email),
+        (mails) => mails.length > 0,
+        PATIENCE_MS,
+      );
       expect(mail?.subject).toContain('3 messages');
       for (const client of ['first', 'second', 'third']) expect(mail?.text).toContain(client);
       expect(mail?.text.match(/\/t\/[A-Za-z0-9_-]{20,}/g)).toHaveLength(3);
@@ -86,7 +97,11 @@ describe.each(await databases())('people on %s', (kind) => {
       const rule = { channel: 'email', to: ['contact:Fact'], template: 'transcript-ready', attach: ['vtt'] };
       await post('/v1/rules', { name: 'to-fact', when: 'has(job.tags.fact)', actions: [rule] });
       await transcriptFor({ fact: 'yes' });
-      const [mail] = await until(() => mailsTo(email), (mails) => mails.length > 0, PATIENCE_MS);
+      const [mail] = await until(
+        () => mailsTo(email),
+        (mails) => mails.length > 0,
+        PATIENCE_MS,
+      );
       expect(mail?.text).not.toMatch(SAID);
       expect(mail?.html).not.toMatch(SAID);
       expect(mail?.text).not.toContain('/t/');
@@ -105,7 +120,11 @@ describe.each(await databases())('people on %s', (kind) => {
       expect((await post('/v1/consents', { ...entry, state: 'given' })).status).toBe(422);
 
       expect((await post('/v1/consents', { ...entry, state: 'pending' })).status).toBe(201);
-      await until(() => textsTo(phone), (texts) => texts.length === 1, PATIENCE_MS);
+      await until(
+        () => textsTo(phone),
+        (texts) => texts.length === 1,
+        PATIENCE_MS,
+      );
       expect(textsTo(phone)[0]?.message.body).toContain('YES');
       expect((await post('/v1/consents', { ...entry, state: 'pending' })).status).toBe(409);
       await transcriptFor({ phone });
@@ -113,7 +132,11 @@ describe.each(await databases())('people on %s', (kind) => {
 
       expect(await say(phone, 'Yes')).toBe(200);
       await transcriptFor({ phone });
-      await until(() => textsTo(phone), (texts) => texts.length === 2, PATIENCE_MS);
+      await until(
+        () => textsTo(phone),
+        (texts) => texts.length === 2,
+        PATIENCE_MS,
+      );
 
       expect(await say(phone, 'STOP')).toBe(200);
       const states = await stage.all<{ state: string; actor: string }>(

@@ -153,12 +153,7 @@ describe.each(await databases())('messages that wait on %s', (kind) => {
   });
 
   it('are counted against the caps when they go, as one', async () => {
-    const strict = new BundlesStore(
-      own.database,
-      own.ids,
-      own.clock,
-      capped(own, { sms: { perRecipientPerHour: 1 } }),
-    );
+    const strict = new BundlesStore(own.database, own.ids, own.clock, capped(own, { sms: { perRecipientPerHour: 1 } }));
     await wait(ANN, 3);
     await strict.release(ANN, true);
     expect(await states()).toEqual({ bundled: 3, queued: 1 });

@@ -41,7 +41,10 @@ describe.each(await databases())('reports on %s', (kind) => {
     store = new DeliveriesStore(own.database, own.ids, own.clock, uncapped(own));
     const audit = new AuditStore(own.ids, own.clock);
     const channels = new ChannelsRegistry([new CaptureChannel('sms', 'sms')]);
-    const recipients = new RecipientsStore(own.database, channels, own.ids, own.clock, audit, { smsConsent: 'off', timeZone: 'UTC' });
+    const recipients = new RecipientsStore(own.database, channels, own.ids, own.clock, audit, {
+      smsConsent: 'off',
+      timeZone: 'UTC',
+    });
     const optOuts = new OptOutsStore(own.database, recipients, own.ids, own.clock, audit);
     reports = new ReportsStore(own.database, own.clock, deaths, channels, optOuts);
     unknowns = new UnknownStore(own.database, audit, own.clock);

