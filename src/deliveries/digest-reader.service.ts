@@ -38,7 +38,7 @@ export class DigestReader {
   private async item({ jobId, ruleName, trigger, createdAt }: DeliveryEntity): Promise<DigestItem> {
     const told = { rule: ruleName, on: trigger, at: createdAt };
     const job = await this.jobs.find(jobId);
-    if (!job || job.contentDroppedAt !== null) return told;
+    if (job?.contentDroppedAt !== null) return told;
     const client = job.tags.client;
     const transcript = await this.transcripts.find(jobId);
     const facts = transcript && toFacts(this.jobs.facts(job), { transcript }).transcript;

@@ -22,6 +22,8 @@ describe.each(await databases())('templates on %s', (kind) => {
   it('lists the files as version 0', async () => {
     const { items } = (await herald.get('/v1/templates')).body;
     expect(items.map(({ name }: { name: string }) => name)).toEqual([
+      'consent-invitation',
+      'digest',
       'transcript-failed',
       'transcript-late',
       'transcript-ready',
