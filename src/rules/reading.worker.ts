@@ -5,9 +5,9 @@ import { answerTasks } from '../thread-answer.service.js';
 import { toFacts, type JobFacts } from '../transcripts/facts.js';
 import { toStored } from '../transcripts/pack.service.js';
 import { toSpeech } from '../transcripts/speech.js';
-import { shortForm } from '../transcripts/stored-form.js';
 import type { Transcript } from '../transcripts/transcript.js';
 import { compileRule, evaluateRules, type CompiledRule } from './evaluate.js';
+import { forPlanning } from './planning-facts.js';
 import type {
   EvaluateAnswer,
   EvaluateTask,
@@ -68,12 +68,6 @@ function unpacked(packed: Uint8Array): Transcript {
 function judge(transcript: Transcript, job: JobFacts, toEvaluate: CompiledRule[]): Judged {
   const { evaluations } = evaluateRules(toEvaluate, toFacts(job, { transcript }), toSpeech(transcript));
   return { evaluations, facts: toFacts(job, { transcript: forPlanning(transcript) }) };
-}
-
-/** A recipient is made of texts and numbers of the facts. No address has more characters. */
-function forPlanning(transcript: Transcript): Transcript {
-  const short = shortForm(transcript);
-  return { ...short, text: short.text.slice(0, 4_000), utterances: [] };
 }
 
 function compiled(told: Rule[]): Map<string, CompiledRule> {

@@ -45,6 +45,12 @@ export class RuleCheck {
     return parseRule(input, await this.context());
   }
 
+  /** {@link parse} for many rules, on what there is now. */
+  async parser(): Promise<(input: unknown) => RuleDefinition> {
+    const context = await this.context();
+    return (input) => parseRule(input, context);
+  }
+
   /** @throws UnprocessableError when the job has not what the rule looks at */
   async tryOn(definition: RuleDefinition, jobId: string): Promise<Trial> {
     const { facts, transcript } = factsFor(definition.on, await this.storedFacts.read(jobId));

@@ -17,6 +17,7 @@ import { RuleVersionsController } from './rule-versions.controller.js';
 import { RuleVersionsStore } from './rule-versions.store.js';
 import { RulesController } from './rules.controller.js';
 import { RulesStore } from './rules.store.js';
+import { SimulationThread } from './simulation-thread.service.js';
 
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule, TranscriptsModule],
@@ -31,7 +32,8 @@ import { RulesStore } from './rules.store.js';
     RuleHealthStore,
     RuleVersionsStore,
     ReadingThread,
+    SimulationThread,
   ],
-  exports: [EvaluationsStore, RulesStore, RuleVersionsStore, ReadingThread],
+  exports: [EvaluationsStore, RulesStore, RuleCheck, RuleVersionsStore, ReadingThread, SimulationThread],
 })
 export class RulesModule {}

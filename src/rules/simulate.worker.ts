@@ -1,0 +1,45 @@
+import { gunzipSync } from 'node:zlib';
+import { answerTasks } from '../thread-answer.service.js';
+import { toFacts } from '../transcripts/facts.js';
+import { toSpeech } from '../transcripts/speech.js';
+import type { Transcript } from '../transcripts/transcript.js';
+import { forPlanning } from './planning-facts.js';
+import { compileSets, isEmpty, judge, type CompiledSets } from './simulate.js';
+import type { JudgedOccasion, SimulationTask, StoredOccasion } from './simulation-task.js';
+
+/** Of the simulations that run. */
+const known = new Map<string, CompiledSets>();
+
+answerTasks<SimulationTask, JudgedOccasion[]>((task) => {
+  for (const simulation of known.keys()) if (!task.alive.includes(simulation)) known.delete(simulation);
+  if (task.sets) known.set(task.simulation, compileSets(task.sets));
+  const sets = known.get(task.simulation);
+  if (!sets) throw new Error('The thread has not been told the rules');
+  return Promise.resolve({ value: task.occasions.flatMap((occasion, index) => judged(sets, occasion, index)) });
+});
+
+function judged(sets: CompiledSets, occasion: StoredOccasion, index: number): JudgedOccasion[] {
+  const { trigger, job, failure, overdue } = occasion;
+  const transcript = transcriptOf(occasion);
+  const facts = toFacts(job, { ...(transcript && { transcript }), ...(failure && { failure }) });
+  if (overdue) facts.overdue = overdue;
+  const judgement = judge(sets, trigger, facts, transcript && toSpeech(transcript));
+  if (isEmpty(judgement)) return [];
+  const planning = transcript ? toFacts(job, { transcript: forPlanning(transcript) }) : facts;
+  return [{ index, ...withoutConditions(judgement), facts: planning }];
+}
+
+function transcriptOf({ json, packed }: StoredOccasion): Transcript | undefined {
+  if (packed) return JSON.parse(gunzipSync(packed).toString('utf8')) as Transcript;
+  return json === undefined ? undefined : (JSON.parse(json) as Transcript);
+}
+
+/** Nobody asks for them, and they would be copied from thread to thread. */
+function withoutConditions<T extends Pick<JudgedOccasion, 'proposed' | 'inForce'>>(judgement: T): T {
+  const bare = (evaluations: JudgedOccasion['proposed']) => evaluations.map((one) => ({ ...one, conditions: [] }));
+  return {
+    ...judgement,
+    proposed: bare(judgement.proposed),
+    ...(judgement.inForce && { inForce: bare(judgement.inForce) }),
+  };
+}
