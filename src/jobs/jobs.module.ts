@@ -8,6 +8,7 @@ import { JobsController } from './jobs.controller.js';
 import { JobsService } from './jobs.service.js';
 import { JobsStore } from './jobs.store.js';
 import { LateJobsStore } from './late-jobs.store.js';
+import { OccasionsStore } from './occasions.store.js';
 import { JobWatchdog } from './watchdog.service.js';
 
 @Module({
@@ -21,7 +22,8 @@ import { JobWatchdog } from './watchdog.service.js';
     JobsStore,
     JobWatchdog,
     LateJobsStore,
+    OccasionsStore,
   ],
-  exports: [JobErasureStore, JobsStore, JobSubmitter, JobWatchdog, LateJobsStore],
+  exports: [JobErasureStore, JobsStore, JobSubmitter, JobWatchdog, LateJobsStore, OccasionsStore],
 })
 export class JobsModule {}

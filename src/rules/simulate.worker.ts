@@ -1,22 +1,25 @@
 import { gunzipSync } from 'node:zlib';
 import { answerTasks } from '../thread-answer.service.js';
 import { toFacts } from '../transcripts/facts.js';
+import type { StoredOccasion } from '../transcripts/occasion.js';
 import { toSpeech } from '../transcripts/speech.js';
 import type { Transcript } from '../transcripts/transcript.js';
 import { forPlanning } from './planning-facts.js';
 import { compileSets, isEmpty, judge, type CompiledSets } from './simulate.js';
-import type { JudgedOccasion, SimulationTask, StoredOccasion } from './simulation-task.js';
+import type { JudgedOccasion, SimulationTask } from './simulation-task.js';
 
 /** Of the simulations that run. */
 const known = new Map<string, CompiledSets>();
 
-answerTasks<SimulationTask, JudgedOccasion[]>((task) => {
-  for (const simulation of known.keys()) if (!task.alive.includes(simulation)) known.delete(simulation);
-  if (task.sets) known.set(task.simulation, compileSets(task.sets));
-  const sets = known.get(task.simulation);
-  if (!sets) throw new Error('The thread has not been told the rules');
-  return Promise.resolve({ value: task.occasions.flatMap((occasion, index) => judged(sets, occasion, index)) });
-});
+answerTasks<SimulationTask, JudgedOccasion[]>((task) => Promise.resolve(task).then((told) => ({ value: answer(told) })));
+
+function answer({ simulation, sets, alive, occasions }: SimulationTask): JudgedOccasion[] {
+  for (const one of known.keys()) if (!alive.includes(one)) known.delete(one);
+  if (sets) known.set(simulation, compileSets(sets));
+  const compiled = known.get(simulation);
+  if (!compiled) throw new Error('The thread has not been told the rules');
+  return occasions.flatMap((occasion, index) => judged(compiled, occasion, index));
+}
 
 function judged(sets: CompiledSets, occasion: StoredOccasion, index: number): JudgedOccasion[] {
   const { trigger, job, failure, overdue } = occasion;

@@ -1,19 +1,6 @@
-import type { Facts, JobFacts, OverdueFacts, Trigger } from '../transcripts/facts.js';
-import type { Failure } from '../transcripts/transcript.js';
+import type { Facts } from '../transcripts/facts.js';
+import type { StoredOccasion } from '../transcripts/occasion.js';
 import type { Judgement, RuleSets } from './simulate.js';
-
-/** Something that fires rules, as it is stored: a transcript, a failure, or a job that is overdue. */
-export interface StoredOccasion {
-  trigger: Trigger;
-  job: JobFacts;
-  /** When it happened, epoch milliseconds. */
-  at: number;
-  /** The transcript as JSON, or as gzip of it. */
-  json?: string;
-  packed?: Uint8Array;
-  failure?: Failure;
-  overdue?: OverdueFacts;
-}
 
 /** What the simulation's thread is asked for. */
 export interface SimulationTask {

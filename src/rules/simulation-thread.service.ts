@@ -1,8 +1,9 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { OneThread, ThreadStoppedError } from '../one-thread.service.js';
 import { threadFile } from '../thread-file.js';
+import type { StoredOccasion } from '../transcripts/occasion.js';
 import type { RuleSets } from './simulate.js';
-import type { JudgedOccasion, SimulationTask, StoredOccasion } from './simulation-task.js';
+import type { JudgedOccasion, SimulationTask } from './simulation-task.js';
 
 /** For one page of transcripts; the memory is that of a transcript of a million words. */
 const LIMITS = { timeLimitMs: 60_000, heapLimitMb: 1_024, idleMs: 10_000 };
@@ -48,6 +49,7 @@ export class SimulationThread implements OnApplicationShutdown {
 
   /** A transcript that breaks a limit is left out, and the others of its page are not. */
   private async judgePage(simulation: string, sets: RuleSets, occasions: StoredOccasion[]): Promise<JudgedPage> {
+    if (!this.alive.has(simulation)) return { judged: [], unreadable: 0 };
     try {
       return { judged: await this.judge(simulation, sets, occasions), unreadable: 0 };
     } catch (error) {
@@ -67,7 +69,9 @@ export class SimulationThread implements OnApplicationShutdown {
     return this.thread.run((memory) => {
       const isKnown = memory.has(simulation);
       memory.set(simulation, true);
-      return { task: { simulation, ...(isKnown ? {} : { sets }), alive: [...this.alive], occasions } };
+      // This one also when it has ended since it was queued.
+      const alive = [...this.alive, simulation];
+      return { task: { simulation, ...(isKnown ? {} : { sets }), alive, occasions } };
     });
   }
 }

@@ -14,8 +14,12 @@ import { ReplayController } from './replay.controller.js';
 import { ReplayStore } from './replay.store.js';
 import { SettleLoop } from './settle-loop.service.js';
 import { SettleService } from './settle.service.js';
+import { SimulationPreview } from './simulation-preview.service.js';
+import { SimulationSets } from './simulation-sets.service.js';
+import { SimulationController } from './simulation.controller.js';
+import { Simulations } from './simulation.service.js';
 
-/** From a stored callback to stored deliveries. */
+/** From a stored callback to stored deliveries; and the same way without storing anything. */
 @Module({
   imports: [
     CallbacksModule,
@@ -26,7 +30,18 @@ import { SettleService } from './settle.service.js';
     StoredFactsModule,
     TranscriptsModule,
   ],
-  controllers: [ReplayController],
-  providers: [CallbackReader, JobReplayer, NotifyService, ReplayStore, SettleService, SettleLoop, JobOutcomes],
+  controllers: [ReplayController, SimulationController],
+  providers: [
+    CallbackReader,
+    JobReplayer,
+    NotifyService,
+    ReplayStore,
+    SettleService,
+    SettleLoop,
+    JobOutcomes,
+    Simulations,
+    SimulationSets,
+    SimulationPreview,
+  ],
 })
 export class SettleModule {}
