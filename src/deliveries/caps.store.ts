@@ -57,6 +57,24 @@ export class CapsStore {
     return new OpenCaps(caps, counts, (raised) => this.save(tx, window, raised));
   }
 
+  /**
+   * Counters of a simulation, which are kept nowhere: to be asked in the order of time.
+   * @returns a function that counts a notification planned at `at`, or says why it would be held
+   */
+  tried(): (notification: Notification, at: number) => string | undefined {
+    const counts = new Map<string, number>();
+    let window = 0;
+    return (notification, at) => {
+      const hour = Math.floor(at / HOUR);
+      if (hour !== window) counts.clear();
+      window = hour;
+      const caps = this.capsOf(notification);
+      const over = caps.find(({ name, most }) => (counts.get(name) ?? 0) >= most);
+      if (!over) for (const { name } of caps) counts.set(name, (counts.get(name) ?? 0) + 1);
+      return over?.reason;
+    };
+  }
+
   private async save(tx: EntityManager, window: number, raised: Map<string, number>): Promise<void> {
     const { dialect } = this.database;
     for (const chunk of chunked([...raised])) {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
+import { CapsStore } from '../deliveries/caps.store.js';
 import { DAY } from '../duration.js';
 import { RateLimitedError, UnprocessableError } from '../errors.js';
 import { isoTime } from '../iso-time.js';
@@ -59,6 +60,8 @@ interface Work {
   run: SimulationRun;
   directory: Directory;
   tally: SimulationTally;
+  /** Why a message would be held. */
+  capped: ReturnType<CapsStore['tried']>;
   /** Rules by id: those of the proposed set, and those in force. */
   rules: { proposed: ReadonlyMap<string, Rule>; inForce: ReadonlyMap<string, Rule> };
 }
@@ -74,6 +77,7 @@ export class Simulations {
     private readonly thread: SimulationThread,
     private readonly recipients: RecipientsStore,
     private readonly channels: ChannelsRegistry,
+    private readonly caps: CapsStore,
     private readonly previews: SimulationPreview,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -124,6 +128,7 @@ export class Simulations {
       run,
       directory: await this.recipients.directory(),
       tally: new SimulationTally(limit, sets.focus, names),
+      capped: this.caps.tried(),
       rules: { proposed: byId(sets.proposed), inForce: byId(sets.inForce) },
     };
   }
@@ -173,12 +178,16 @@ export class Simulations {
     const would = await plan(judgement.proposed, work.rules.proposed);
     const does = judgement.inForce ? await plan(judgement.inForce, work.rules.inForce) : would;
     const isLookedAt = ({ ruleId }: { ruleId: string }): boolean => work.tally.isLookedAt(ruleId);
+    const { added, removed, changed } = differenceOf(does.notifications, would.notifications);
+    const capped = withCaps(would.notifications, at, work.capped);
     return {
       jobId: job.id,
       judgement,
-      messages: would.notifications.filter(isLookedAt),
+      messages: would.notifications.filter(isLookedAt).map(capped),
       skipped: would.skipped.filter(isLookedAt),
-      ...differenceOf(does.notifications, would.notifications),
+      added: added.map(capped),
+      removed,
+      changed: changed.map(({ before, after }) => ({ before, after: capped(after) })),
     };
   }
 
@@ -221,6 +230,20 @@ export class Simulations {
       isInside = false;
     };
   }
+}
+
+/** @returns a notification of the plan as a settle would store it: held when it is over a cap */
+function withCaps(
+  planned: readonly Notification[],
+  at: number,
+  capped: Work['capped'],
+): (notification: Notification) => Notification {
+  const held = new Map<Notification, Notification>();
+  for (const one of planned) {
+    const reason = capped(one, at);
+    if (reason !== undefined) held.set(one, { ...one, state: 'held', reason });
+  }
+  return (notification) => held.get(notification) ?? notification;
 }
 
 function byId(rules: readonly Rule[]): ReadonlyMap<string, Rule> {

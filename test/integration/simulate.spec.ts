@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { DAY } from '../../src/duration.js';
+import { DAY, HOUR } from '../../src/duration.js';
 import type { RuleDefinition } from '../../src/rules/rule.js';
 import { Simulations } from '../../src/settle/simulation.service.js';
 import { databases, HOOK_PASSWORD, TestApp, type AnyBody } from '../support/app.js';
@@ -346,5 +346,49 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
     const empty = await simulate();
     expect(empty.status).toBe(200);
     expect(empty.body).toMatchObject({ transcripts: 0, matched: 0, messages: [] });
+  });
+});
+
+describe('simulating rules with a cap', () => {
+  it('says of messages over it that they would be held, as many as a settle then holds', async () => {
+    const herald = await TestApp.start('SQLite', {
+      env: {
+        TWILIO_ACCOUNT_SID: 'AC00000000000000000000000000000001',
+        TWILIO_AUTH_TOKEN: 'token',
+        TWILIO_FROM: '+12125550100',
+        HERALD_SMS_PER_RECIPIENT_PER_HOUR: '2',
+      },
+    });
+    try {
+      // Early in an hour, so that nothing here runs over its end.
+      herald.clock.aheadMs = HOUR - (Date.now() % HOUR);
+      await herald.api('POST', '/v1/sending/pause', { reason: 'the test looks at what is planned' });
+      const authorization = `Basic ${Buffer.from(`herald:${HOOK_PASSWORD}`).toString('base64')}`;
+      const idle = () =>
+        until(
+          async () => (await herald.get('/v1/callbacks?state=pending')).body.items as unknown[],
+          (waiting) => waiting.length === 0,
+        );
+      for (const said of ['refund', 'thanks', 'refund', 'refund', 'refund'] as const) {
+        const body = bodyOf({ turns: [[said]], tags: {} });
+        const headers = { authorization, 'content-type': 'application/json' };
+        await fetch(`${herald.url}/hook`, { method: 'POST', body, headers });
+      }
+      await idle();
+      const action = { channel: 'sms', to: ['+12125550144'], template: 'transcript-ready' };
+      const rule = { name: 'refund', when: "speech.says('refund')", actions: [action] };
+      const { body } = await herald.api('POST', '/v1/rules/simulate', { rule });
+      const states = (body.messages as AnyBody[]).map(({ state }) => state as string);
+      expect(states).toEqual(['queued', 'queued', 'held', 'held']);
+      expect(body.messages[3].reason).toContain('HERALD_SMS_PER_RECIPIENT_PER_HOUR');
+      await herald.api('POST', '/v1/rules', rule);
+      for (const { id } of (await herald.all<{ id: string }>('/v1/callbacks', 100)).items)
+        await herald.api('POST', `/v1/callbacks/${id}/replay`);
+      await idle();
+      const { items } = await herald.all<{ state: string }>('/v1/deliveries', 100);
+      expect(items.map(({ state }) => state).sort()).toEqual([...states].sort());
+    } finally {
+      await herald.close();
+    }
   });
 });
