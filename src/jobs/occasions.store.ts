@@ -162,7 +162,7 @@ function isBefore(a: Head | undefined, b: Head | undefined): boolean {
 }
 
 function toOccasion(trigger: Trigger, at: number, row: Row): StoredOccasion {
-  const { jobId: id, origin, createdAt, resubmissions } = row;
+  const { jobId: id, origin, createdAt } = row;
   const tags = JSON.parse(row.tags) as Record<string, string>;
   const job = { id, origin, tags, options: JSON.parse(row.options) as JsonObject, createdAt };
   return {

@@ -64,9 +64,9 @@ export function compileSets({ proposed, inForce, focus }: RuleSets): CompiledSet
   return { byTrigger: new Map(TRIGGERS.map((on) => [on, setsOf(on)])), focus };
 }
 
-/** Triggers of the rules that are looked at, in either set. */
+/** Triggers of the rules that are looked at, in either set, also of those that are switched off. */
 export function triggersOf({ proposed, inForce, focus }: RuleSets): Trigger[] {
-  const looked = [...proposed, ...inForce].filter(({ id, enabled }) => enabled && (focus === undefined || id === focus));
+  const looked = [...proposed, ...inForce].filter(({ id }) => focus === undefined || id === focus);
   return TRIGGERS.filter((on) => looked.some((rule) => rule.on === on));
 }
 

@@ -121,12 +121,12 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
   }
 
   it('says of random rules and calls exactly what a settle then plans', async () => {
-    await receive(...fc.sample(randomCall, { numRuns: 12, seed: 4 }));
+    await receive(...fc.sample(randomCall, { numRuns: 8, seed: 4 }));
     await fc.assert(
       fc.asyncProperty(randomRules, async (rules: RuleDefinition[]) => {
         const { status, body } = await simulate({ rules, limit: 1_000 });
         expect(status).toBe(200);
-        expect(body).toMatchObject({ transcripts: 12, truncated: false, unreadable: 0 });
+        expect(body).toMatchObject({ transcripts: 8, truncated: false, unreadable: 0 });
         expect(await plannedRows()).toEqual([]);
         for (const rule of rules) await save(rule);
         await settleAgain();
@@ -148,7 +148,7 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
         await dropRules();
         await herald.database.uow.run((tx) => tx.query('delete from deliveries'));
       }),
-      { numRuns: kind === 'SQLite' ? 12 : 6, endOnFailure: true },
+      { numRuns: kind === 'SQLite' ? 8 : 4, endOnFailure: true },
     );
   }, 60_000);
 

@@ -76,7 +76,12 @@ export const randomRules: fc.Arbitrary<RuleDefinition[]> = fc
   .map((rules) => rules.map((rule, i) => ({ name: `rule ${String(i)}`, ...rule })));
 
 /** What two people say in turn, with the tags of the job. */
-export const randomCall = fc.record({
+export interface RandomCall {
+  turns: string[][];
+  tags: Record<string, string>;
+}
+
+export const randomCall: fc.Arbitrary<RandomCall> = fc.record({
   turns: fc.array(fc.array(word, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 }),
   tags: fc.record(
     {
@@ -86,6 +91,5 @@ export const randomCall = fc.record({
       amount: fc.constantFrom('2', '7', 'many'),
     },
     { requiredKeys: [] },
-  ),
+  ) as fc.Arbitrary<Record<string, string>>,
 });
-export type RandomCall = typeof randomCall extends fc.Arbitrary<infer Call> ? Call : never;

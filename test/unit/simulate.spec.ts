@@ -77,7 +77,7 @@ describe('judging what has been by two sets of rules', () => {
     );
   });
 
-  const REFUND = occasionOf({ turns: [['refund', 'thanks']], tags: {} });
+  const REFUND = occasionOf({ turns: [['refund', 'thanks']], tags: { amount: 'many' } });
   const judgeRefund = (set: RuleSets) =>
     judge(compileSets(set), 'transcript.completed', REFUND.facts, REFUND.speech);
   const listens = (changes: Parameters<typeof rule>[0]): Rule => rule({ when: "speech.says('refund')", ...changes });
