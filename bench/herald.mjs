@@ -49,6 +49,12 @@ export async function startHerald(env = {}) {
       const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
       return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024;
     },
+    /** Seconds of processor time, of all threads. */
+    async cpuSeconds() {
+      const [, ...fields] = (await readFile(`/proc/${child.pid}/stat`, 'utf8')).split(') ');
+      const [user, system] = fields.join(') ').split(' ').slice(11, 13).map(Number);
+      return (user + system) / 100;
+    },
     async get(route) {
       const response = await fetch(url + route, { headers: { authorization: `Bearer ${ADMIN_KEY}` } });
       return response.headers.get('content-type')?.includes('json') ? response.json() : response.text();

@@ -29,7 +29,12 @@ database.transaction(() => {
   for (let i = 0; i < count; i++) {
     const at = now - SPAN_MS + Math.floor((i * SPAN_MS) / count);
     const id = `01900000-0000-7000-8000-${String(i).padStart(12, '0')}`;
-    insertJob.run(id, JSON.stringify({ email: `client${i % 100}@bench.example`, tier: i % 3 ? 'gold' : 'silver' }), at, at);
+    insertJob.run(
+      id,
+      JSON.stringify({ email: `client${i % 100}@bench.example`, tier: i % 3 ? 'gold' : 'silver' }),
+      at,
+      at,
+    );
     insertTranscript.run(id, id, transcript.duration, transcript.text, i % 50 === 0 ? about : json, at);
   }
 })();
@@ -51,10 +56,13 @@ const runs = [
   ['a set of 50 rules instead of those in force', { rules: [refund, ...set(49)], limit: 100 }],
 ];
 
-console.log(`${count} transcripts of ${transcript.words.length} words (${(json.length / 1024).toFixed(0)} kB of JSON each)`);
+console.log(
+  `${count} transcripts of ${transcript.words.length} words (${(json.length / 1024).toFixed(0)} kB of JSON each)`,
+);
 console.log(`RSS before: ${(await herald.rssMb()).toFixed(0)} MB`);
 for (const [what, body] of runs) {
   const health = watchHealth();
+  const cpu = await herald.cpuSeconds();
   const started = performance.now();
   const response = await fetch(`${herald.url}/v1/rules/simulate`, {
     method: 'POST',
@@ -71,8 +79,9 @@ for (const [what, body] of runs) {
   const summary = JSON.parse(text.trim().split('\n').at(-1));
   if (summary.type !== 'summary' || summary.transcripts !== count) throw new Error(JSON.stringify(summary));
   const { slowest } = await health.end();
+  const used = (await herald.cpuSeconds()) - cpu;
   console.log(
-    `${what}: ${(ms / 1000).toFixed(2)} s, ${summary.matched} match, ${summary.totals.messages} messages ` +
+    `${what}: ${(ms / 1000).toFixed(2)} s (${used.toFixed(2)} s of processor time), ${summary.matched} match, ${summary.totals.messages} messages ` +
       `(+${summary.totals.added} -${summary.totals.removed}); slowest health ${slowest.toFixed(0)} ms; RSS ${(await herald.rssMb()).toFixed(0)} MB`,
   );
 }

@@ -91,7 +91,16 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
       },
     },
   ],
-  exports: [CapsStore, ChannelGate, DeliveriesStore, Deaths, DeliverService, DISPATCHER, MessageComposer, RestoredStore],
+  exports: [
+    CapsStore,
+    ChannelGate,
+    DeliveriesStore,
+    Deaths,
+    DeliverService,
+    DISPATCHER,
+    MessageComposer,
+    RestoredStore,
+  ],
 })
 export class DeliveriesModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(

@@ -35,6 +35,12 @@ function identityOf({ ruleId, action, kind, to }: Notification): string {
 }
 
 /** What the recipient would notice; other words that matched are no other message. */
-function contentOf({ dedupeKey: _key, ruleVersion: _version, ruleName: _name, matches: _words, ...content }: Notification) {
+function contentOf({
+  dedupeKey: _key,
+  ruleVersion: _version,
+  ruleName: _name,
+  matches: _words,
+  ...content
+}: Notification) {
   return JSON.stringify(content);
 }

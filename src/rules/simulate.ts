@@ -79,8 +79,7 @@ export function judge(sets: CompiledSets, trigger: Trigger, facts: Facts, speech
   if (!of) return { proposed: [], faults: [] };
   const alone = (one: CompiledRule | undefined) => one && evaluateRules([one], facts, speech).evaluations[0];
   const focus = alone(of.focus?.proposed);
-  const isLookedAt =
-    !of.focus || focus?.matched === true || (!of.same && alone(of.focus.inForce)?.matched === true);
+  const isLookedAt = !of.focus || focus?.matched === true || (!of.same && alone(of.focus.inForce)?.matched === true);
   if (!isLookedAt) return { proposed: [], faults: faultsOf(focus ? [focus] : [], sets.focus) };
   const would = evaluateRules(of.proposed, facts, speech).evaluations;
   const are = of.same ? undefined : evaluateRules(of.inForce, facts, speech).evaluations;

@@ -11,7 +11,9 @@ import type { JudgedOccasion, SimulationTask } from './simulation-task.js';
 /** Of the simulations that run. */
 const known = new Map<string, CompiledSets>();
 
-answerTasks<SimulationTask, JudgedOccasion[]>((task) => Promise.resolve(task).then((told) => ({ value: answer(told) })));
+answerTasks<SimulationTask, JudgedOccasion[]>((task) =>
+  Promise.resolve(task).then((told) => ({ value: answer(told) })),
+);
 
 function answer({ simulation, sets, alive, occasions }: SimulationTask): JudgedOccasion[] {
   for (const one of known.keys()) if (!alive.includes(one)) known.delete(one);

@@ -48,7 +48,10 @@ function previewOf(stored: StoredMessage): NonNullable<ShownMessage['preview']> 
 }
 
 /** A delivery that is never stored. Attachments are left out: their contents would be made only to be thrown away. */
-function asDelivery(notification: Notification, { jobId, trigger }: { jobId: string; trigger: Trigger }): DeliveryEntity {
+function asDelivery(
+  notification: Notification,
+  { jobId, trigger }: { jobId: string; trigger: Trigger },
+): DeliveryEntity {
   const { recipient, to, previewSegments, dueAt } = notification;
   return {
     id: 'simulated',

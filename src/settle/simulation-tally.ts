@@ -59,8 +59,7 @@ export class SimulationTally {
     if (matching.length > 0) this.matched++;
     for (const { ruleName } of matching) this.figures(ruleName).matched++;
     for (const list of LISTS) this.count(list, outcome[list]);
-    if (judgement.stoppedBy !== undefined)
-      tell(this.stops, judgement.stoppedBy, { by: judgement.stoppedBy });
+    if (judgement.stoppedBy !== undefined) tell(this.stops, judgement.stoppedBy, { by: judgement.stoppedBy });
     for (const fault of judgement.faults) tell(this.faultsSeen, JSON.stringify(fault), { ...fault, jobId });
     for (const { ruleId, action, to, reason } of outcome.skipped) {
       const skip = { ruleName: this.names.get(ruleId) ?? '', action, to, reason };
@@ -105,7 +104,14 @@ export class SimulationTally {
   }
 
   private figures(ruleName: string): RuleFigures {
-    const figures = this.byRule.get(ruleName) ?? { ruleName, matched: 0, messages: 0, added: 0, removed: 0, changed: 0 };
+    const figures = this.byRule.get(ruleName) ?? {
+      ruleName,
+      matched: 0,
+      messages: 0,
+      added: 0,
+      removed: 0,
+      changed: 0,
+    };
     this.byRule.set(ruleName, figures);
     return figures;
   }

@@ -28,7 +28,10 @@ function bodyOf({ turns, tags }: RandomCall): string {
   const transcript = words.map(({ word }) => word).join(' ');
   const requestId = `00000000-0000-4000-8000-${String(++serial).padStart(12, '0')}`;
   const metadata = { request_id: requestId, extra: tags, duration: turns.length * 5, channels: 1 };
-  return JSON.stringify({ metadata, results: { channels: [{ alternatives: [{ transcript, confidence: 0.97, words }] }] } });
+  return JSON.stringify({
+    metadata,
+    results: { channels: [{ alternatives: [{ transcript, confidence: 0.97, words }] }] },
+  });
 }
 
 describe.each(await databases())('simulating rules on %s', (kind) => {
@@ -92,7 +95,7 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
     text
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as AnyBody);
+      .map((line) => JSON.parse(line));
   const refund = (over: object = {}) => ({ name: 'refund', when: "speech.says('refund')", actions: [EMAIL], ...over });
 
   /** What is the same of a simulated message and of the row that a settle writes. */
@@ -156,11 +159,14 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
     await receive({ turns: [['refund']], tags: { email: 'kim@clinic.example' } }, { turns: [['parcel']] });
     const id = await save(refund({ enabled: false }));
     const tables = ['deliveries', 'evaluations', 'rules', 'rule_versions', 'audit', 'callbacks'];
-    const counts = () =>
-      Promise.all(tables.map((table) => herald.database.read(`select count(*) as n from ${table}`)));
+    const counts = () => Promise.all(tables.map((table) => herald.database.read(`select count(*) as n from ${table}`)));
     const before = await counts();
     const { body } = await simulate({ id });
-    expect(body).toMatchObject({ transcripts: 2, matched: 1, totals: { messages: 1, added: 1, removed: 0, changed: 0 } });
+    expect(body).toMatchObject({
+      transcripts: 2,
+      matched: 1,
+      totals: { messages: 1, added: 1, removed: 0, changed: 0 },
+    });
     expect(body.messages).toEqual(body.added);
     expect(body.messages[0]).toMatchObject({
       ruleId: id,
@@ -176,7 +182,11 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
 
   it('sets a changed rule against the one in force: added, removed and changed', async () => {
     const tags = { email: 'kim@clinic.example' };
-    await receive({ turns: [['refund']], tags }, { turns: [['parcel']], tags }, { turns: [['refund', 'parcel']], tags });
+    await receive(
+      { turns: [['refund']], tags },
+      { turns: [['parcel']], tags },
+      { turns: [['refund', 'parcel']], tags },
+    );
     const id = await save(refund());
     const rule = refund({ when: "speech.says('parcel')", actions: [{ ...EMAIL, attach: ['vtt'] }] });
     const { body } = await simulate({ id, rule });
@@ -226,7 +236,7 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
       for (const simulated of [email, text]) {
         const found = await herald.get(`/v1/deliveries?recipient=${encodeURIComponent(simulated.to as string)}`);
         const { message } = await until(
-          async () => (await herald.get(`/v1/deliveries/${String(found.body.items[0].id)}`)).body as AnyBody,
+          async () => (await herald.get(`/v1/deliveries/${String(found.body.items[0].id)}`)).body,
           ({ state }) => state === 'sent',
         );
         const whole = (simulated.preview.text as string).replace(/…$/, '');
@@ -303,8 +313,12 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
     await run.next();
     await run.return();
     const leaving = new AbortController();
-    const headers = { ...LINES, authorization: `Bearer ${await herald.key('admin')}`, 'content-type': 'application/json' };
-    for (const _each of [1, 2, 3]) {
+    const headers = {
+      ...LINES,
+      authorization: `Bearer ${await herald.key('admin')}`,
+      'content-type': 'application/json',
+    };
+    for (let i = 0; i < 3; i++) {
       const response = await fetch(`${herald.url}/v1/rules/simulate`, {
         method: 'POST',
         body: JSON.stringify(body),

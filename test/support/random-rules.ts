@@ -39,7 +39,13 @@ const email: fc.Arbitrary<Action> = fc.record(
   {
     channel: fc.constant('email'),
     to: fc.uniqueArray(
-      fc.constantFrom('{{job.tags.email}}', 'contact:ann', 'group:team', 'boss@clinic.example', 'stopped@clinic.example'),
+      fc.constantFrom(
+        '{{job.tags.email}}',
+        'contact:ann',
+        'group:team',
+        'boss@clinic.example',
+        'stopped@clinic.example',
+      ),
       { minLength: 1, maxLength: 3 },
     ),
     template: fc.constant('transcript-ready'),
@@ -91,5 +97,5 @@ export const randomCall: fc.Arbitrary<RandomCall> = fc.record({
       amount: fc.constantFrom('2', '7', 'many'),
     },
     { requiredKeys: [] },
-  ) as fc.Arbitrary<Record<string, string>>,
+  ),
 });

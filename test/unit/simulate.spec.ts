@@ -11,9 +11,7 @@ import { rule, spoken } from '../support/rules.js';
 import { callTranscript } from '../support/transcript.js';
 
 function occasionOf({ turns, tags }: RandomCall) {
-  const words = turns.flatMap((turn, i) =>
-    spoken(turn.join(' '), { speaker: String(i % 2), from: i * 5 }),
-  );
+  const words = turns.flatMap((turn, i) => spoken(turn.join(' '), { speaker: String(i % 2), from: i * 5 }));
   const transcript: Transcript = callTranscript(turns.map((turn) => turn.join(' ')).join('. '), {
     words,
     duration: turns.length * 5,
@@ -34,30 +32,36 @@ const sets = randomRules.map((rules) => rules.map((one, i) => rule({ ...one, id:
 describe('judging what has been by two sets of rules', () => {
   it('says of one rule what a settle under either set makes of it, and nothing of jobs where that is the same', () => {
     fc.assert(
-      fc.property(sets, sets, fc.array(randomCall, { minLength: 1, maxLength: 4 }), fc.boolean(), (rules, drafts, calls, isNew) => {
-        const [saved] = rules;
-        const [draft] = drafts;
-        if (!saved || !draft) return;
-        const focus = isNew ? 'new' : saved.id;
-        const changed: Rule = { ...draft, id: focus, version: 4, enabled: true, name: isNew ? 'z new' : saved.name };
-        const proposed = isNew ? [...rules, changed] : rules.map((one) => (one === saved ? changed : one));
-        const compiled = compileSets({ proposed, inForce: rules, focus });
-        for (const call of calls) {
-          const occasion = occasionOf(call);
-          const judged = judge(compiled, 'transcript.completed', occasion.facts, occasion.speech);
-          const would = matching(settled(proposed, occasion));
-          const are = matching(settled(rules, occasion));
-          const idle = judged.proposed.length === 0 && judged.inForce === undefined;
-          // Left out only where there is nothing to tell: the rule plans nothing, and all others plan what they do.
-          if (idle) {
-            expect(would.some(({ ruleId }) => ruleId === focus)).toBe(false);
-            expect(would).toEqual(are);
-          } else {
-            expect(judged.proposed).toEqual(would);
-            expect(judged.inForce ?? judged.proposed).toEqual(are);
+      fc.property(
+        sets,
+        sets,
+        fc.array(randomCall, { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        (rules, drafts, calls, isNew) => {
+          const [saved] = rules;
+          const [draft] = drafts;
+          if (!saved || !draft) return;
+          const focus = isNew ? 'new' : saved.id;
+          const changed: Rule = { ...draft, id: focus, version: 4, enabled: true, name: isNew ? 'z new' : saved.name };
+          const proposed = isNew ? [...rules, changed] : rules.map((one) => (one === saved ? changed : one));
+          const compiled = compileSets({ proposed, inForce: rules, focus });
+          for (const call of calls) {
+            const occasion = occasionOf(call);
+            const judged = judge(compiled, 'transcript.completed', occasion.facts, occasion.speech);
+            const would = matching(settled(proposed, occasion));
+            const are = matching(settled(rules, occasion));
+            const idle = judged.proposed.length === 0 && judged.inForce === undefined;
+            // Left out only where there is nothing to tell: the rule plans nothing, and all others plan what they do.
+            if (idle) {
+              expect(would.some(({ ruleId }) => ruleId === focus)).toBe(false);
+              expect(would).toEqual(are);
+            } else {
+              expect(judged.proposed).toEqual(would);
+              expect(judged.inForce ?? judged.proposed).toEqual(are);
+            }
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -78,8 +82,7 @@ describe('judging what has been by two sets of rules', () => {
   });
 
   const REFUND = occasionOf({ turns: [['refund', 'thanks']], tags: { amount: 'many' } });
-  const judgeRefund = (set: RuleSets) =>
-    judge(compileSets(set), 'transcript.completed', REFUND.facts, REFUND.speech);
+  const judgeRefund = (set: RuleSets) => judge(compileSets(set), 'transcript.completed', REFUND.facts, REFUND.speech);
   const listens = (changes: Parameters<typeof rule>[0]): Rule => rule({ when: "speech.says('refund')", ...changes });
 
   it('tells which rule with stop kept the one that is looked at from being reached', () => {
@@ -108,11 +111,14 @@ describe('judging what has been by two sets of rules', () => {
   });
 
   it('tells of a rule that fails, and looks only at the rules of the trigger', () => {
-    const fails = rule({ name: 'focus', when: "int(job.tags.amount) > 3" });
+    const fails = rule({ name: 'focus', when: 'int(job.tags.amount) > 3' });
     const other = rule({ name: 'other', on: 'job.overdue' });
     const set = { proposed: [fails, other], inForce: [other], focus: 'focus' };
     expect(judgeRefund(set).faults).toEqual([{ ruleName: 'focus', error: expect.any(String) }]);
     expect(triggersOf(set)).toEqual(['transcript.completed']);
-    expect(triggersOf({ proposed: set.proposed, inForce: set.inForce })).toEqual(['transcript.completed', 'job.overdue']);
+    expect(triggersOf({ proposed: set.proposed, inForce: set.inForce })).toEqual([
+      'transcript.completed',
+      'job.overdue',
+    ]);
   });
 });
