@@ -71,6 +71,8 @@ function asDelivery(
     previewSegments: previewSegments ?? null,
     matches: notification.matches,
     aboutDeliveryId: null,
+    bundleId: null,
+    urgent: notification.urgent === true ? 1 : 0,
     state: 'queued',
     reason: null,
     dedupeKey: notification.dedupeKey,
