@@ -17,6 +17,7 @@ const WIRING = [
 /** What a pure file may use: libraries that compute, without input, output, clock or shared state. */
 const PURE_PACKAGES = [
   '@marcbachmann/cel-js',
+  '@orama/stemmers',
   '@types/luxon',
   '@types/validator',
   'handlebars',

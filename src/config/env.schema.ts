@@ -181,6 +181,13 @@ export const EnvSchema = z.object({
     default: '50',
     meaning: 'Jobs at Deepgram at one time; further ones wait.',
   }),
+  HERALD_PHRASES: option(z.enum(['off', 'keyterm', 'search']).default('off'), {
+    expected: 'off, keyterm or search',
+    default: 'off',
+    meaning:
+      'Phrases of enabled rules that go to Deepgram with every job: `keyterm` has them recognised better (nova-3, one language), ' +
+      '`search` has the sound searched for those of `speech.heard()`. Deepgram keeps them in its usage logs.',
+  }),
   HERALD_OVERDUE_MINUTES: option(amount(0.01, 100_000).optional(), {
     expected: 'a number from 0.01 to 100000',
     meaning:

@@ -21,6 +21,8 @@ export interface Settings {
     /** Without a slash at the end. */
     baseUrl: string;
     maxOutstanding: number;
+    /** Which phrases of enabled rules go along with a job. */
+    phrases: 'off' | 'keyterm' | 'search';
     /** Absent: computed for each job. */
     overdueMinutes?: number;
     maxResubmissions: number;
@@ -178,6 +180,7 @@ function toSettings(env: Env): Settings {
       ...optional('apiKey', env.DEEPGRAM_API_KEY),
       baseUrl: env.DEEPGRAM_BASE_URL,
       maxOutstanding: env.HERALD_MAX_OUTSTANDING_JOBS,
+      phrases: env.HERALD_PHRASES,
       ...optional('overdueMinutes', env.HERALD_OVERDUE_MINUTES),
       maxResubmissions: env.HERALD_MAX_RESUBMISSIONS,
     },
@@ -267,6 +270,7 @@ export function describeSettings(settings: Settings): Record<string, string> {
     'deepgram.apiKey': configured(deepgram.apiKey),
     'deepgram.baseUrl': deepgram.baseUrl,
     'deepgram.maxOutstanding': String(deepgram.maxOutstanding),
+    'deepgram.phrases': deepgram.phrases,
     'deepgram.overdueMinutes': deepgram.overdueMinutes === undefined ? 'computed' : String(deepgram.overdueMinutes),
     'deepgram.maxResubmissions': String(deepgram.maxResubmissions),
     smtp: configured(settings.smtp),

@@ -20,6 +20,9 @@ import { JobsStore } from './jobs.store.js';
 /** Settles a job that the provider refused, and fires its rules. @returns false when the lease was lost meanwhile */
 export type SettleRefused = (job: JobEntity, failure: Failure, owner: string) => Promise<boolean>;
 
+/** Options for one submission, made of those of its job. */
+export type ExtendOptions = (options: JsonObject) => Promise<JsonObject>;
+
 const LEASE = 2 * MINUTE;
 /** On PostgreSQL another process may have taken the job in. */
 const POLL = { sqlite: MINUTE, postgres: SECOND };
@@ -42,6 +45,7 @@ export class JobSubmitter implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly inHand = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
   private settleRefused: SettleRefused | undefined;
+  private extendOptions: ExtendOptions = (options) => Promise.resolve(options);
 
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
@@ -58,6 +62,11 @@ export class JobSubmitter implements OnApplicationBootstrap, BeforeApplicationSh
   /** The layer that settles jobs registers itself here; it lies above this one. */
   onRefused(settle: SettleRefused): void {
     this.settleRefused = settle;
+  }
+
+  /** The layer that knows the rules may send their phrases along. The job keeps its own options. */
+  onOptions(extend: ExtendOptions): void {
+    this.extendOptions = extend;
   }
 
   /** Something may be due. */
@@ -111,7 +120,7 @@ export class JobSubmitter implements OnApplicationBootstrap, BeforeApplicationSh
       const { requestId } = await this.provider.submit(
         {
           audio: this.audioOf(job),
-          options: job.options as JsonObject,
+          options: await this.extendOptions(job.options as JsonObject),
           callbackUrl: this.callbackUrl(job.id),
           jobId: job.id,
         },

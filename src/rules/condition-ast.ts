@@ -9,7 +9,7 @@ export const LOOPS = ['exists', 'all', 'exists_one', 'filter'] as const;
 /** Names that are known at a place, with their type; undefined for a type that only the CEL checker knows. */
 export type Scope = ReadonlyMap<string, string | undefined>;
 
-const SPEECH_VIEWS = ['by', 'channel', 'first', 'last'];
+const SPEECH_VIEWS = ['by', 'channel', 'first', 'last', 'confident', 'anyForm', 'anyAccent'];
 
 /** A call of one of {@link LOOPS}, taken apart. */
 export interface Loop {
@@ -114,6 +114,12 @@ export function literalNumber(node: ASTNode | undefined): number | undefined {
   }
   if (node?.op !== 'value') return undefined;
   return typeof node.args === 'number' || typeof node.args === 'bigint' ? Number(node.args) : undefined;
+}
+
+/** A text, number, true or false that stands in the source; undefined for anything else. */
+export function literalValue(node: ASTNode): string | number | boolean | undefined {
+  if (node.op === 'value' && typeof node.args === 'boolean') return node.args;
+  return literalText(node) ?? literalNumber(node);
 }
 
 /** Type that the CEL checker found; undefined before it ran. */

@@ -12,6 +12,11 @@ const ITEM_TEXT = 64;
 const OTHER_LIST = 100;
 const REGEX_PER_CHARACTER = 2;
 const SPEECH_CALL = 200;
+const SPEECH_CALLS = ['says', 'saysAny', 'near', 'then', 'count', 'saysWithout', 'heard'];
+/** Calls that look at every word of a view. */
+const SPEECH_SCANS = ['silence', 'longestSilence', 'talk', 'interruptions', 'lowConfidence'];
+
+const WORDS = '$words';
 
 /** Lengths of lists and texts of one transcript, by path. */
 export type Sizes = ReadonlyMap<string, number>;
@@ -20,6 +25,7 @@ export function sizesOf(facts: Facts): Sizes {
   const sizes = new Map<string, number>([
     ['job.tags', Object.keys(facts.job.tags).length],
     ['job.options', Object.keys(facts.job.options).length],
+    [WORDS, facts.transcript?.words ?? 0],
   ]);
   for (const [name, value] of Object.entries(facts.transcript ?? {})) {
     if (Array.isArray(value) || typeof value === 'string') sizes.set(`transcript.${name}`, value.length);
@@ -43,7 +49,11 @@ export function costOf(node: ASTNode, sizes: Sizes): number {
 
 function ownCost(node: ASTNode, sizes: Sizes): number {
   if (node.op === 'call') return isRegex(node) ? 1 + REGEX_PER_CHARACTER * textSize(node.args[1][0], sizes) : 1;
-  if (node.op === 'rcall') return isSpeechCall(node.args[0]) ? SPEECH_CALL : 1 + textSize(node.args[1], sizes) / 16;
+  if (node.op === 'rcall') {
+    const [name, receiver] = node.args;
+    if (SPEECH_SCANS.includes(name)) return SPEECH_CALL + (sizes.get(WORDS) ?? 0);
+    return SPEECH_CALLS.includes(name) ? SPEECH_CALL : 1 + textSize(receiver, sizes) / 16;
+  }
   if (node.op === '+' || node.op === '==' || node.op === '!=') return 1 + textSize(node.args[0], sizes) / 16;
   return 1;
 }
@@ -65,8 +75,4 @@ function textSize(node: ASTNode | undefined, sizes: Sizes): number {
 
 function isRegex(node: ASTNode): node is ASTNode & { op: 'call' } {
   return node.op === 'call' && node.args[0] === 'regex';
-}
-
-function isSpeechCall(name: string): boolean {
-  return name === 'says' || name === 'saysAny' || name === 'near';
 }

@@ -1,10 +1,10 @@
 import { Environment } from '@marcbachmann/cel-js';
 import type { Facts, Trigger } from '../transcripts/facts.js';
 import { TRIGGERS } from '../transcripts/facts.js';
-import { parsePhrase, Phrase, PhraseError } from '../transcripts/phrase.js';
-import type { Speech, SpeechMatch } from '../transcripts/speech.js';
+import { Phrase } from '../transcripts/phrase.js';
 import { FACT_TYPES, FACTS_BY_TRIGGER } from './condition-facts.js';
 import { DEPTH_MAX } from './condition-scan.js';
+import { registerSpeech, SpokenWords } from './condition-speech.js';
 import { Pattern } from './pattern.js';
 
 /** Nodes of the syntax tree of one condition. */
@@ -14,42 +14,6 @@ export const NODES_MAX = 500;
 export const TAGS_OR_EMPTY = '$tags';
 
 type Primitive = string | number | bigint | boolean;
-
-/** What `speech` is inside a condition: a view, and a place for the words that calls on it find. */
-export class SpokenWords {
-  readonly #view: Speech;
-  readonly #heard: SpeechMatch[];
-
-  /** @param heard collects the hits of every call on this view and on views made from it */
-  constructor(view: Speech, heard: SpeechMatch[]) {
-    this.#view = view;
-    this.#heard = heard;
-  }
-
-  narrow(how: (view: Speech) => Speech): SpokenWords {
-    return new SpokenWords(how(this.#view), this.#heard);
-  }
-
-  hears(how: (view: Speech) => SpeechMatch[]): boolean {
-    const found = how(this.#view);
-    for (const match of found) this.#heard.push(match);
-    return found.length > 0;
-  }
-}
-
-/** A phrase that comes from a fact and not from the source: what is no phrase is never said. */
-function phraseOf(text: string): Phrase | undefined {
-  try {
-    return parsePhrase(text);
-  } catch (error) {
-    if (error instanceof PhraseError) return undefined;
-    throw error;
-  }
-}
-
-function phrasesOf(texts: string[]): Phrase[] {
-  return texts.map(phraseOf).filter((phrase) => phrase !== undefined);
-}
 
 class Fact {
   readonly [field: string]: unknown;
@@ -119,44 +83,16 @@ function makeEnvironment(on: Trigger): Environment {
   }
   for (const [name, type] of Object.entries(FACTS_BY_TRIGGER[on])) environment.registerVariable(name, type);
   registerSpeech(environment);
+  const search = (text: string, pattern: Pattern): boolean => pattern.isIn(text);
+  environment.registerFunction('regex(string, Pattern): bool', search as (...args: unknown[]) => unknown, {
+    async: false,
+  });
   registerNumbers(environment);
   return environment;
 }
 
 function dependencies(type: string): number {
   return Object.values(FACT_TYPES[type] ?? {}).filter((field) => /[A-Z]/.test(field.type)).length;
-}
-
-function registerSpeech(environment: Environment): void {
-  const register = (signature: string, handler: (...args: never[]) => unknown): void => {
-    environment.registerFunction(signature, handler as (...args: unknown[]) => unknown, { async: false });
-  };
-  register('Speech.by(string): Speech', (on: SpokenWords, who: string) => on.narrow((view) => view.by(who)));
-  register('Speech.channel(int): Speech', (on: SpokenWords, n: bigint) => on.narrow((view) => view.channel(Number(n))));
-  for (const number of ['int', 'double']) {
-    const seconds = (on: SpokenWords, s: bigint | number): SpokenWords => on.narrow((view) => view.first(Number(s)));
-    const lastSeconds = (on: SpokenWords, s: bigint | number): SpokenWords => on.narrow((view) => view.last(Number(s)));
-    register(`Speech.first(${number}): Speech`, seconds);
-    register(`Speech.last(${number}): Speech`, lastSeconds);
-  }
-  register('Speech.says(Phrase): bool', (on: SpokenWords, phrase: Phrase) => on.hears((view) => view.says(phrase)));
-  register('Speech.says(string): bool', (on: SpokenWords, text: string) =>
-    on.hears((view) => view.saysAny(phrasesOf([text]))),
-  );
-  register('Speech.saysAny(list<Phrase>): bool', (on: SpokenWords, phrases: Phrase[]) =>
-    on.hears((view) => view.saysAny(phrases)),
-  );
-  register('Speech.saysAny(list<string>): bool', (on: SpokenWords, texts: string[]) =>
-    on.hears((view) => view.saysAny(phrasesOf(texts))),
-  );
-  const near = (on: SpokenWords, a: string | Phrase, b: string | Phrase, words: bigint): boolean => {
-    const [first, second] = [a, b].map((side) => (side instanceof Phrase ? side : phraseOf(side)));
-    return first !== undefined && second !== undefined && on.hears((view) => view.near(first, second, Number(words)));
-  };
-  for (const a of ['Phrase', 'string']) {
-    for (const b of ['Phrase', 'string']) register(`Speech.near(${a}, ${b}, int): bool`, near);
-  }
-  register('regex(string, Pattern): bool', (text: string, pattern: Pattern) => pattern.isIn(text));
 }
 
 /** Numbers of the facts are doubles and people write whole ones: `transcript.channels == 2`, `transcript.talk * 2`. */

@@ -37,6 +37,14 @@ const USAGE: Readonly<Record<string, string>> = {
   says: "speech.says('refund')",
   saysAny: "speech.saysAny(['refund', 'money back'])",
   near: "speech.near('cancel', 'contract', 5)",
+  then: "speech.then('do you agree', 'yes', 10)",
+  count: "speech.count('refund')",
+  saysWithout: "speech.saysWithout('cancel', ['not', 'never'], 3)",
+  heard: "speech.heard('refund', 0.8)",
+  silence: 'speech.silence(30)',
+  confident: 'speech.confident(0.8)',
+  lowConfidence: 'speech.lowConfidence(0.6)',
+  anyForm: "speech.anyForm() or speech.anyForm('de')",
   regex: "regex(transcript.text, 'order \\\\d+')",
   has: 'has(transcript.summary)',
   contains: "transcript.text.contains('refund')",
@@ -78,7 +86,13 @@ function syntaxMessage(error: ParseError, found: string): string {
 export function typeError(error: CelTypeError, source: string, tokens: readonly Token[]): FieldError {
   const { node } = error;
   const offset = node ? errorOffset(error, node, tokens) : 0;
-  return { pointer: '/when', message: typeMessage(error, node, source), ...positionAt(source, offset) };
+  const suggestion = node && typeSuggestion(node, source);
+  return {
+    pointer: '/when',
+    message: typeMessage(error, node, source),
+    ...positionAt(source, offset),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
 }
 
 function errorOffset(error: CelTypeError, node: ASTNode, tokens: readonly Token[]): number {
@@ -107,6 +121,39 @@ function typeMessage(error: CelTypeError, node: ASTNode | undefined, source: str
   }
   if (error.code === 'no_such_overload' && node?.op === '!_') return '! needs what is true or false';
   return lower(error.summary);
+}
+
+/** What was probably meant by operands that do not fit each other. */
+function typeSuggestion(node: ASTNode, source: string): string | undefined {
+  const text = ({ start, end }: ASTNode): string => source.slice(start, end);
+  if (node.op === 'rcall') {
+    const [name, , [first]] = node.args;
+    const takesText = ['by', 'says', 'count', 'heard'].includes(name);
+    if (takesText && first?.op === 'value' && checkedType(first) !== 'string') return `'${text(first)}'`;
+    return name === 'saysAny' && first && checkedType(first) === 'Phrase' ? `[${text(first)}]` : undefined;
+  }
+  if (node.op === '||') return alternative(node, source);
+  if (!Array.isArray(node.args) || node.args.length !== 2) return undefined;
+  const [left, right] = node.args as [ASTNode, ASTNode];
+  const [a = '', b = ''] = [left, right].map(checkedType);
+  if (node.op === 'in') return a === 'string' && b === 'string' ? `${text(right)}.contains(${text(left)})` : undefined;
+  if (a.startsWith('list') && (b === 'int' || b === 'double')) return `size(${text(left)})`;
+  if (a === 'list<string>' && b === 'string') return `${text(right)} in ${text(left)}`;
+  if (a === 'Sentiment') return `${text(left)}.${b === 'string' ? 'label' : 'score'}`;
+  if (isNumber(a) && /^-?\d+(?:\.\d+)?$/.test(literalText(right) ?? '')) return literalText(right);
+  const isEquality = node.op === '==' || node.op === '!=';
+  return isEquality && a === 'string' && isNumber(b) && right.op === 'value' ? `'${text(right)}'` : undefined;
+}
+
+const isNumber = (type: string): boolean => type === 'int' || type === 'double';
+
+/** `tier == 'gold' || 'silver'`. */
+function alternative(node: ASTNode & { op: '||' }, source: string): string | undefined {
+  const [left, right] = node.args;
+  const compared = left.op === '||' ? left.args[1] : left;
+  if (compared.op !== '==' || literalText(right) === undefined) return undefined;
+  const [subject] = compared.args;
+  return `${source.slice(subject.start, subject.end)} == ${source.slice(right.start, right.end)}`;
 }
 
 function operandMessage(op: string, operands: ASTNode[], source: string): string {

@@ -10,8 +10,20 @@ export interface FactField {
   /** Numbers outside are impossible. */
   min?: number;
   max?: number;
+  /** It counts something. */
+  whole?: true;
   /** No other text is possible. */
   values?: readonly string[];
+  /** No text of another form is possible. */
+  form?: TextForm;
+}
+
+interface TextForm {
+  pattern: RegExp;
+  /** Goes after "this is". */
+  hint: string;
+  /** What was probably meant by a text of another form. */
+  instead?: (text: string) => string | undefined;
 }
 
 type FactType = Readonly<Record<string, FactField>>;
@@ -19,11 +31,48 @@ type FactType = Readonly<Record<string, FactField>>;
 const text: FactField = { type: 'string' };
 const share: FactField = { type: 'double', min: 0, max: 1 };
 const amount: FactField = { type: 'double', min: 0 };
+const count: FactField = { type: 'double', min: 0, whole: true };
+
+const LANGUAGES = new Map(
+  Object.entries({
+    english: 'en',
+    german: 'de',
+    deutsch: 'de',
+    french: 'fr',
+    spanish: 'es',
+    italian: 'it',
+    portuguese: 'pt',
+    dutch: 'nl',
+  }),
+);
+const language: TextForm = {
+  pattern: /^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$|^multi$/,
+  hint: "a BCP-47 tag such as 'en' or 'pt-BR'",
+  instead: (written) =>
+    LANGUAGES.get(written.toLowerCase()) ?? /^([a-z]{2})_([A-Z]{2})$/.exec(written)?.slice(1).join('-'),
+};
+const speakerId: TextForm = {
+  pattern: /^\d+(?:\.\d+)?$/,
+  hint: "an id such as '0' or '1.0'",
+  instead: (written) => {
+    const number = Number(/^speaker (\d+)$/i.exec(written)?.[1]);
+    return number > 0 ? String(number - 1) : undefined;
+  },
+};
+const speakerLabel: TextForm = {
+  pattern: /^Speaker [1-9]\d*$/,
+  hint: "a label such as 'Speaker 1'",
+  instead: (written) => {
+    const number = /^speaker ?([1-9]\d*)$/i.exec(written)?.[1];
+    return number === undefined ? undefined : `Speaker ${number}`;
+  },
+};
+const uuid: TextForm = { pattern: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, hint: 'a UUID in small letters' };
 
 /** Fields of each type. Numbers are all `double`; whole numbers may be written without a point. */
 export const FACT_TYPES: Readonly<Record<string, FactType>> = {
   Job: {
-    id: text,
+    id: { type: 'string', form: uuid },
     origin: { type: 'string', values: ['api', 'external'] },
     tags: { type: 'map<string, string>' },
     options: { type: 'map<string, dyn>' },
@@ -33,8 +82,8 @@ export const FACT_TYPES: Readonly<Record<string, FactType>> = {
     text,
     duration: amount,
     confidence: share,
-    channels: amount,
-    words: amount,
+    channels: count,
+    words: count,
     speakers: { type: 'list<Speaker>' },
     utterances: { type: 'list<Utterance>' },
     topics: { type: 'list<string>' },
@@ -43,18 +92,24 @@ export const FACT_TYPES: Readonly<Record<string, FactType>> = {
     search: { type: 'list<SearchHit>' },
     silence: amount,
     talk: amount,
-    language: { type: 'string', optional: true },
+    language: { type: 'string', optional: true, form: language },
     summary: { type: 'string', optional: true },
     sentiment: { type: 'Sentiment', optional: true },
   },
-  Speaker: { id: text, label: text, channel: amount, words: amount, talk: amount },
+  Speaker: {
+    id: { type: 'string', form: speakerId },
+    label: { type: 'string', form: speakerLabel },
+    channel: count,
+    words: count,
+    talk: amount,
+  },
   Utterance: {
     text,
     start: amount,
     end: amount,
     confidence: share,
-    channel: amount,
-    speaker: { type: 'string', optional: true },
+    channel: count,
+    speaker: { type: 'string', optional: true, form: speakerId },
   },
   Entity: { label: text, value: text },
   SearchHit: { query: text, confidence: share, start: amount, end: amount, snippet: text },
@@ -64,7 +119,7 @@ export const FACT_TYPES: Readonly<Record<string, FactType>> = {
   },
   Failure: { code: text, message: text },
   Delivery: { id: text, channel: text, ruleName: text, reason: text },
-  Overdue: { minutes: amount, resubmissions: amount },
+  Overdue: { minutes: count, resubmissions: count },
   Speech: {},
 };
 

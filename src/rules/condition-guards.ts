@@ -17,7 +17,8 @@ interface Place {
 }
 
 const NOTHING: Present = new Set();
-const MIRRORED: Readonly<Record<string, string>> = {
+/** The same comparison with its sides swapped. */
+export const MIRRORED: Readonly<Record<string, string>> = {
   '<': '>',
   '<=': '>=',
   '>': '<',
@@ -155,7 +156,7 @@ function checkComparison(
 }
 
 /** Which of true and false `fact op value` can be, for facts from `min` to `max`. */
-function outcomesOf(op: string, value: number, min: number, max: number): Set<boolean> {
+export function outcomesOf(op: string, value: number, min: number, max: number): Set<boolean> {
   const inside = value >= min && value <= max;
   const holds = (fact: number): boolean => {
     if (op === '<') return fact < value;

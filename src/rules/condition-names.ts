@@ -3,9 +3,11 @@ import type { FieldError } from '../errors.js';
 import { nearest } from '../suggestion.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { parsePhrase, PhraseError } from '../transcripts/phrase.js';
+import { FORM_LANGUAGES, hasForms } from '../transcripts/word-forms.js';
 import type { Scope } from './condition-ast.js';
 import { asLoop, children, literalNumber, literalText, LOOPS, typeOf, withVariable } from './condition-ast.js';
 import { FACTS_BY_TRIGGER, fieldNames, fieldOf, pathsTo, triggersKnowing, typeLabel } from './condition-facts.js';
+import { phraseHabit } from './condition-phrases.js';
 import type { Token } from './condition-scan.js';
 import { report } from './condition-scan.js';
 import { Pattern, PatternError } from './pattern.js';
@@ -15,7 +17,11 @@ export const LOOP_NESTING_MAX = 2;
 
 const FUNCTIONS = ['has', 'size', 'int', 'double', 'string', 'regex'];
 const METHODS: Readonly<Record<string, readonly string[]>> = {
-  Speech: ['by', 'channel', 'first', 'last', 'says', 'saysAny', 'near'],
+  Speech: [
+    ...['by', 'channel', 'first', 'last', 'confident', 'anyForm', 'anyAccent'],
+    ...['says', 'saysAny', 'near', 'then', 'count', 'saysWithout', 'heard'],
+    ...['silence', 'longestSilence', 'talk', 'interruptions', 'lowConfidence'],
+  ],
   string: ['contains', 'startsWith', 'endsWith', 'lowerAscii', 'upperAscii', 'trim', 'size'],
   list: [...LOOPS, 'size'],
 };
@@ -40,6 +46,12 @@ const HABITS = new Map(
     said: 'says',
     mentions: 'says',
     speaker: 'by',
+    followedBy: 'then',
+    before: 'then',
+    notSays: 'saysWithout',
+    pause: 'silence',
+    stem: 'anyForm',
+    forms: 'anyForm',
   }),
 );
 
@@ -71,22 +83,42 @@ function visit(node: ASTNode, scope: Scope, nesting: number, place: Place): void
   // What an unknown function would make of its arguments, nobody knows: `map(u, …)` may bring names of its own.
   const parts = node.op === 'rcall' && !ALL_METHODS.includes(node.args[0]) ? [node.args[1]] : children(node);
   for (const part of parts) visit(part, scope, nesting, place);
-  if (node.op === 'id') checkName(node.args, node.start, scope, place);
+  if (node.op === 'id') checkName(node.args, node, scope, place);
   else if (node.op === '.') checkField(node, scope, place);
   else if (node.op === 'call') checkFunction(node.args[0], node.args[1], node.start, place);
   else if (node.op === 'rcall') checkMethod(node, scope, place);
+  else if (node.op === '==' || node.op === '!=') checkNull(node, place);
 }
 
-function checkName(name: string, offset: number, scope: Scope, place: Place): void {
+/** Facts are there or absent. */
+function checkNull(node: ASTNode & { op: '==' | '!=' }, place: Place): void {
+  const isNull = ({ op, args }: ASTNode): boolean => op === 'value' && args === null;
+  const fact = node.args.find((side) => !isNull(side));
+  if (!node.args.some(isNull)) return;
+  const asked = fact?.op === '.' ? `has(${place.source.slice(fact.start, fact.end)})` : undefined;
+  const suggestion = asked && `${node.op === '==' ? '!' : ''}${asked}`;
+  report(place, node.start, 'no fact is null: ask with has() whether it is there', suggestion);
+}
+
+function checkName(name: string, node: ASTNode, scope: Scope, place: Place): void {
+  const offset = node.start;
   if (scope.has(name)) return;
   const elsewhere = triggersKnowing(name);
   if (elsewhere.length > 0) {
     report(place, offset, `${name} is not known on ${place.on}; it is known on ${elsewhere.join(', ')}`);
     return;
   }
-  const suggestion = pathsTo(place.on).get(name) ?? nearest(name, scope.keys());
+  const suggestion = pathsTo(place.on).get(name) ?? nearest(name, scope.keys()) ?? quoted(name, node, place);
   const known = [...scope.keys()].join(', ');
   report(place, offset, `${quote(name)} is not known here; known are ${known}`, suggestion);
+}
+
+/** `says(refund)`, `job.tags.tier == gold`: a text without its quotes. */
+function quoted(name: string, { start, end }: ASTNode, { tokens }: Place): string | undefined {
+  const [before, after] = [tokens.findLast((token) => token.end <= start), tokens.find((token) => token.start >= end)];
+  const isArgument = ['(', ',', '['].includes(before?.text ?? '') && [')', ',', ']'].includes(after?.text ?? '');
+  const isCompared = ['==', '!='].includes(before?.text ?? '') && !['.', '(', '['].includes(after?.text ?? '');
+  return isArgument || isCompared ? `'${name}'` : undefined;
 }
 
 function checkField(node: ASTNode & { op: '.' }, scope: Scope, place: Place): void {
@@ -143,6 +175,12 @@ function checkMethod(node: ASTNode & { op: 'rcall' }, scope: Scope, place: Place
   const type = typeOf(receiver, scope);
   const legal = type === undefined ? ALL_METHODS : (METHODS[kindOf(type)] ?? ['size']);
   if (!legal.includes(name)) {
+    if (type?.startsWith('list<string') && ['contains', 'includes', 'indexOf'].includes(name)) {
+      const [item] = args;
+      const text = (node: ASTNode | undefined): string => (node ? place.source.slice(node.start, node.end) : '…');
+      report(place, offset, `a list is asked with in`, `${text(item)} in ${text(receiver)}`);
+      return;
+    }
     const owner = type === undefined ? '' : ` on ${typeLabel(type)}`;
     report(place, offset, `there is no function ${quote(name)}${owner}`, nearest(HABITS.get(name) ?? name, legal));
     return;
@@ -150,21 +188,52 @@ function checkMethod(node: ASTNode & { op: 'rcall' }, scope: Scope, place: Place
   if (type === 'Speech') checkSpeechCall(name, args, place);
 }
 
+/** How many of the first arguments of a call on speech are phrases, or lists of phrases. */
+export const PHRASE_ARGUMENTS: Readonly<Record<string, number>> = {
+  says: 1,
+  saysAny: 1,
+  near: 2,
+  then: 2,
+  count: 1,
+  saysWithout: 2,
+  heard: 1,
+};
+
+/** Bounds of literal numbers: which argument, from, to, and what to say. */
+const NUMBERS: Readonly<Record<string, readonly [number, number, number, string][]>> = {
+  near: [[2, 0, 100, 'near() takes a number of words from 0 to 100']],
+  channel: [[0, 0, 1000, 'channels count from 0']],
+  first: [[0, Number.MIN_VALUE, Number.MAX_VALUE, 'first() takes a number of seconds above 0']],
+  last: [[0, Number.MIN_VALUE, Number.MAX_VALUE, 'last() takes a number of seconds above 0']],
+  then: [[2, Number.MIN_VALUE, 86_400, 'then() takes a number of seconds above 0, up to a day']],
+  saysWithout: [
+    [2, 0, 100, 'saysWithout() takes a number of words from 0 to 100'],
+    [3, 0, 100, 'saysWithout() takes a number of words from 0 to 100'],
+  ],
+  silence: [[0, Number.MIN_VALUE, 86_400, 'silence() takes a number of seconds above 0, up to a day']],
+  confident: [[0, 0, 1, 'a confidence is from 0 to 1']],
+  lowConfidence: [[0, 0, 1, 'a confidence is from 0 to 1']],
+  heard: [[1, 0, 1, 'a confidence is from 0 to 1']],
+};
+
 function checkSpeechCall(name: string, args: ASTNode[], place: Place): void {
-  const phrases = name === 'says' ? args.slice(0, 1) : name === 'near' ? args.slice(0, 2) : [];
   const [first] = args;
-  if (name === 'saysAny' && first?.op === 'list') {
-    if (first.args.length === 0) report(place, first.start, 'saysAny() needs at least one phrase');
-    phrases.push(...first.args);
+  for (const argument of args.slice(0, PHRASE_ARGUMENTS[name] ?? 0)) {
+    if (argument.op === 'list' && argument.args.length === 0)
+      report(place, argument.start, `${name}() needs at least one phrase`);
+    for (const phrase of argument.op === 'list' ? argument.args : [argument]) checkPhrase(phrase, place);
   }
-  for (const phrase of phrases) checkPhrase(phrase, place);
   if (name === 'by' && literalText(first)?.trim() === '')
     report(place, first?.start ?? 0, "by() needs a speaker, as in by('1')");
-  if (name === 'near') checkNumber(args[2], 0, 100, 'near() takes a number of words from 0 to 100', place);
-  if (name === 'channel') checkNumber(first, 0, 1000, 'channels count from 0', place);
-  if (name === 'first' || name === 'last') {
-    checkNumber(first, Number.MIN_VALUE, Number.MAX_VALUE, `${name}() takes a number of seconds above 0`, place);
-  }
+  if (name === 'anyForm') checkLanguage(first, place);
+  for (const [index, min, max, message] of NUMBERS[name] ?? []) checkNumber(args[index], min, max, message, place);
+}
+
+function checkLanguage(node: ASTNode | undefined, place: Place): void {
+  const language = literalText(node);
+  if (node === undefined || language === undefined || hasForms(language)) return;
+  const known = FORM_LANGUAGES.join(', ');
+  report(place, node.start, `word forms are known of ${known}`, nearest(language.slice(0, 2), FORM_LANGUAGES));
 }
 
 function checkNumber(node: ASTNode | undefined, min: number, max: number, message: string, place: Place): void {
@@ -179,7 +248,8 @@ function checkPhrase(node: ASTNode, place: Place): void {
     parsePhrase(text);
   } catch (error) {
     if (!(error instanceof PhraseError)) throw error;
-    report(place, node.start, error.message);
+    const habit = phraseHabit(text);
+    report(place, node.start, habit?.message ?? error.message, habit?.suggestion);
   }
 }
 

@@ -19,6 +19,13 @@ export interface Token {
   depth: number;
 }
 
+/** A condition that is looked at, and what was found wrong with it. */
+export interface CheckPlace {
+  source: string;
+  tokens: readonly Token[];
+  errors: FieldError[];
+}
+
 /** Thrown where the text nests too deep. */
 export class DepthError extends Error {
   readonly offset: number;
@@ -91,6 +98,27 @@ function withoutParentheses(tokens: Token[]): Token[] {
 export function positionAt(source: string, offset: number): { line: number; column: number } {
   const before = source.slice(0, offset);
   return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
+}
+
+interface Range {
+  start: number;
+  end: number;
+}
+
+const SHOWN_MAX = 80;
+
+/** A part of the source as messages show it. */
+export function shownText({ source }: CheckPlace, { start, end }: Range): string {
+  const text = source.slice(start, end);
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
+}
+
+/** A part of the source without its space and comments: equal for parts that mean the same. */
+export function comparableText({ tokens }: CheckPlace, { start, end }: Range): string {
+  return tokens
+    .filter((token) => token.start >= start && token.end <= end)
+    .map(({ text }) => text)
+    .join('\n');
 }
 
 /** Adds a problem of the condition to `place.errors`, with line and column. @param offset into the source */

@@ -3,19 +3,20 @@ import { ParseError } from '@marcbachmann/cel-js';
 import type { FieldError } from '../errors.js';
 import { RuleInvalidError } from '../errors.js';
 import type { Facts, Trigger } from '../transcripts/facts.js';
-import type { Phrase } from '../transcripts/phrase.js';
-import { parsePhrase } from '../transcripts/phrase.js';
+import { parsePhrase, Phrase } from '../transcripts/phrase.js';
 import type { Speech, SpeechMatch } from '../transcripts/speech.js';
 import { checkedType, children, literalText, pathOf } from './condition-ast.js';
 import type { Sizes } from './condition-cost.js';
 import { costOf, isCostly, sizesOf } from './condition-cost.js';
-import { environmentOf, SpokenWords, TAGS_OR_EMPTY, toValues } from './condition-environment.js';
+import { environmentOf, TAGS_OR_EMPTY, toValues } from './condition-environment.js';
 import { runtimeMessage, syntaxError, typeError } from './condition-errors.js';
 import { typeLabel } from './condition-facts.js';
 import { meaningErrors } from './condition-guards.js';
-import { nameErrors } from './condition-names.js';
+import { senseErrors } from './condition-sense.js';
+import { nameErrors, PHRASE_ARGUMENTS } from './condition-names.js';
 import type { Shape, Token } from './condition-scan.js';
 import { DepthError, positionAt, scan, shapeOf } from './condition-scan.js';
+import { questionOf, SpokenWords, type SpeechAnswers, type SpeechQuestion } from './condition-speech.js';
 import { Pattern } from './pattern.js';
 
 /**
@@ -30,11 +31,14 @@ export const SOURCE_MAX = 10_000;
 export interface Subject {
   values: Readonly<Record<string, unknown>>;
   speech: Speech | undefined;
+  /** What rules asked of `speech` before. */
+  answers: SpeechAnswers | undefined;
   sizes: Sizes;
 }
 
 export function toSubject(facts: Facts, speech: Speech | undefined): Subject {
-  return { values: toValues(facts), speech, sizes: sizesOf(facts) };
+  const answers = speech && { speech, views: new Map<string, Speech>(), found: new Map<string, SpeechMatch[]>() };
+  return { values: toValues(facts), speech, answers, sizes: sizesOf(facts) };
 }
 
 /** One operand of the outermost `&&` and `||`. */
@@ -45,7 +49,7 @@ export interface ConditionLeaf {
   /** Steps of work it would take, about; compared with a limit for the whole rule. */
   cost(subject: Subject): number;
   /**
-   * @returns the outcome and the words that calls on `speech` found, by start
+   * @returns the outcome and the words that calls on `speech` found, by start; the list may be shared with other rules
    * @throws ConditionFault
    */
   run(subject: Subject): { result: boolean; matches: SpeechMatch[] };
@@ -57,6 +61,14 @@ export interface CompiledCondition {
   source: string;
   on: Trigger;
   tree: ConditionTree;
+  /** Literal phrases that it listens for, without those of a negation. */
+  phrases: SpokenPhrase[];
+}
+
+export interface SpokenPhrase {
+  phrase: Phrase;
+  /** `heard()`: the provider has to search for it. */
+  searched: boolean;
 }
 
 /** A condition failed at run time; `message` is for people and holds nothing that was said. */
@@ -83,7 +95,17 @@ export function compileCondition(source: string, on: Trigger): CompiledCondition
   const checked = program.check();
   if (!checked.valid) fail([typeError(checked.error as CelTypeError, source, tokens)]);
   failIfAny([...resultErrors(checked.type ?? 'dyn', ast, source), ...meaningErrors(ast, source, on)]);
-  return { source, on, tree: compileShape(shapeOf(tokens), source, environment) };
+  return { source, on, tree: compileShape(shapeOf(tokens), source, environment), phrases: [...phrasesIn(ast)] };
+}
+
+/**
+ * A condition that somebody saves: it compiles, and makes sense.
+ * @throws RuleInvalidError as {@link compileCondition}, and for what can only be a mistake
+ */
+export function checkCondition(source: string, on: Trigger): CompiledCondition {
+  const condition = compileCondition(source, on);
+  failIfAny(senseErrors(environmentOf(on).parse(source).ast, source, scan(source), on));
+  return condition;
 }
 
 function scanned(source: string): Token[] {
@@ -109,12 +131,29 @@ function embedLiterals(node: ASTNode): void {
   if (node.op === 'call' && node.args[0] === 'regex') embed(node.args[1][1], (source) => new Pattern(source));
   if (node.op === 'rcall') {
     const [name, , args] = node.args;
-    if (name === 'says') embed(args[0], parsePhrase);
-    if (name === 'near') for (const phrase of args.slice(0, 2)) embed(phrase, parsePhrase);
-    const list = name === 'saysAny' && args[0]?.op === 'list' ? args[0].args : [];
-    if (list.every((item) => literalText(item) !== undefined)) for (const item of list) embed(item, parsePhrase);
+    for (const argument of args.slice(0, PHRASE_ARGUMENTS[name] ?? 0)) embedPhrases(argument);
   }
   for (const child of children(node)) embedLiterals(child);
+}
+
+/** @param node with its literals embedded */
+function* phrasesIn(node: ASTNode): Generator<SpokenPhrase> {
+  if (node.op === 'rcall' && PHRASE_ARGUMENTS[node.args[0]] !== undefined) {
+    const [name, , args] = node.args;
+    for (const argument of args.slice(0, name === 'saysWithout' ? 1 : PHRASE_ARGUMENTS[name])) {
+      for (const { args: value } of argument.op === 'list' ? argument.args : [argument]) {
+        if ((value as unknown) instanceof Phrase)
+          yield { phrase: value as unknown as Phrase, searched: name === 'heard' };
+      }
+    }
+  }
+  for (const child of children(node)) yield* phrasesIn(child);
+}
+
+/** A list holds texts or phrases, not both. */
+function embedPhrases(node: ASTNode): void {
+  const phrases = node.op === 'list' ? node.args : [node];
+  if (phrases.every((item) => literalText(item) !== undefined)) for (const item of phrases) embed(item, parsePhrase);
 }
 
 function embed(node: ASTNode | undefined, make: (text: string) => Phrase | Pattern): void {
@@ -186,6 +225,8 @@ export function compilePart(text: string, environment: Environment): ConditionPa
   const isNegated = ast.op === '!_';
   // The estimate reads the tree as written, before the tags are renamed in it.
   embedLiterals(ast);
+  const question = questionOf(isNegated ? ast.args : ast);
+  if (question) return questionPart(question, isNegated);
   readTagsOrEmpty(ast);
   const checked = program.check();
   if (!checked.valid) throw checked.error ?? new Error('a part of a checked condition does not check');
@@ -196,6 +237,19 @@ export function compilePart(text: string, environment: Environment): ConditionPa
       const heard: SpeechMatch[] = [];
       const value = evaluate(program, subject, heard);
       return { value, matches: heard.length > 1 ? inOrder(heard) : heard };
+    },
+  };
+}
+
+/** What most rules ask: no evaluator has to run for it. */
+function questionPart(question: SpeechQuestion, isNegated: boolean): ConditionPart {
+  return {
+    isNegated,
+    cost: () => 0,
+    run: ({ answers }) => {
+      if (!answers) throw new ConditionFault('a fact is not known here in speech');
+      const matches = question(answers);
+      return { value: matches.length > 0 !== isNegated, matches };
     },
   };
 }

@@ -23,6 +23,12 @@ export class Pattern {
   }
 }
 
+/** True for a pattern that is found in every text, because it fits the empty one and asks for no place: `a*`, `refund|`. */
+export function alwaysFound(source: string): boolean {
+  const bare = source.replace(/\\[^AbBz]|\[(?:\\[^]|[^\]\\])*\]/g, 'x');
+  return !/[\^$]|\\[AbBz]/.test(bare) && new Pattern(source).isIn('');
+}
+
 function compile(source: string): RE2JS {
   if (source === '') throw new PatternError('an empty pattern matches everything');
   if (source.length > PATTERN_LENGTH_MAX) {

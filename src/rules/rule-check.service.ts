@@ -1,9 +1,13 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import { Clock } from '../clock.js';
-import { RecipientInvalidError, UnprocessableError } from '../errors.js';
+import type { Settings } from '../config/env.js';
+import { SETTINGS } from '../config/settings.js';
+import { RecipientInvalidError, UnprocessableError, type FieldError } from '../errors.js';
 import { isoTime } from '../iso-time.js';
 import { StoredFactsReader, type StoredFacts } from '../jobs/stored-facts.service.js';
+import type { Presets } from '../providers/deepgram/presets.js';
+import { PRESETS } from '../providers/provider.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import { kindsOf } from '../templates/template.js';
 import { TemplatesStore } from '../templates/templates.store.js';
@@ -15,6 +19,7 @@ import { compileRule, evaluateRules } from './evaluate.js';
 import { planNotifications, type Notification } from './plan.js';
 import { parseRule, type RuleContext } from './rule.schema.js';
 import { ReadingThread } from './reading-thread.service.js';
+import { ruleWarnings } from './rule-warnings.js';
 import type { ConditionOutcome, Evaluation, Rule, RuleDefinition, SpeechMatch } from './rule.js';
 
 /** What a rule would have done on a stored job; nothing is stored and nothing sent. */
@@ -38,6 +43,8 @@ export class RuleCheck {
     private readonly transcripts: TranscriptsStore,
     private readonly reading: ReadingThread,
     private readonly clock: Clock,
+    @Inject(PRESETS) private readonly presets: Presets,
+    @Inject(SETTINGS) private readonly settings: Settings,
   ) {}
 
   /** @throws RuleInvalidError with every problem */
@@ -49,6 +56,11 @@ export class RuleCheck {
   async parser(): Promise<(input: unknown) => RuleDefinition> {
     const context = await this.context();
     return (input) => parseRule(input, context);
+  }
+
+  /** What a person should know of a rule that is valid. */
+  warnings(definition: RuleDefinition): FieldError[] {
+    return ruleWarnings(definition, { presets: this.presets, searches: this.settings.deepgram.phrases === 'search' });
   }
 
   /** @throws UnprocessableError when the job has not what the rule looks at */

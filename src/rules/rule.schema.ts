@@ -8,7 +8,7 @@ import type { Directory } from '../recipients/directory.js';
 import { nearest } from '../suggestion.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { TRIGGERS } from '../transcripts/facts.js';
-import { compileCondition } from './language.js';
+import { checkCondition } from './language.js';
 import { isExpression, parseRecipientExpression } from './recipient-expression.js';
 import type { Action, RuleDefinition } from './rule.js';
 
@@ -88,7 +88,7 @@ function meaningErrors(input: unknown, known: RuleContext): FieldError[] {
 
 function conditionErrors(when: string, on: Trigger): FieldError[] {
   try {
-    compileCondition(when, on);
+    checkCondition(when, on);
     return [];
   } catch (error) {
     if (error instanceof RuleInvalidError) return error.errors;

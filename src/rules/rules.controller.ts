@@ -8,6 +8,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import type { FieldError } from '../errors.js';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
 import { etagOf } from '../http/etag.js';
 import { pageOf } from '../http/openapi.js';
@@ -24,6 +25,7 @@ import {
   IF_MATCH,
   ruleBody,
   ruleId,
+  savedRule,
   shownCheck,
   shownRule,
   type CheckQuery,
@@ -32,9 +34,13 @@ import {
 } from './rules.schema.js';
 import { RulesStore } from './rules.store.js';
 
+/** What was saved, and what the person who did should know of it. */
+type SavedRule = ShownRule & { warnings?: FieldError[] };
+
 interface ShownCheck {
   valid: true;
   rule: RuleDefinition;
+  warnings?: FieldError[];
   trial?: Trial;
 }
 
@@ -70,16 +76,16 @@ export class RulesController {
 
   @Post()
   @ApiOperation({ summary: 'Make a rule; 422 tells every problem with its place' })
-  @ApiCreatedResponse({ standardSchema: shownRule })
+  @ApiCreatedResponse({ standardSchema: savedRule })
   async create(
     @Body({ schema: ruleBody }) body: unknown,
     @Actor() actor: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ShownRule> {
+  ): Promise<SavedRule> {
     const { rule: input, comment } = withoutComment(body);
     const rule = await this.rules.create(actor.name, await this.check.parse(input), comment);
     void reply.header('location', `/v1/rules/${rule.id}`).header('etag', etagOf(rule.version));
-    return showRule({ rule });
+    return { ...showRule({ rule }), ...this.warningsOf(rule) };
   }
 
   @Post('check')
@@ -91,27 +97,28 @@ export class RulesController {
     @Query({ schema: checkQuery }) { jobId }: CheckQuery,
   ): Promise<ShownCheck> {
     const rule = await this.check.parse(withoutComment(body).rule);
-    if (jobId === undefined) return { valid: true, rule };
-    return { valid: true, rule, trial: await this.check.tryOn(rule, jobId) };
+    const warnings = this.warningsOf(rule);
+    if (jobId === undefined) return { valid: true, rule, ...warnings };
+    return { valid: true, rule, ...warnings, trial: await this.check.tryOn(rule, jobId) };
   }
 
   @Put(':id')
   @ApiOperation({ summary: 'Replace a rule' })
   @ApiHeader(IF_MATCH)
-  @ApiOkResponse({ standardSchema: shownRule })
+  @ApiOkResponse({ standardSchema: savedRule })
   async replace(
     @Param('id', { schema: ruleId }) id: string,
     @Body({ schema: ruleBody }) body: unknown,
     @Headers('if-match') ifMatch: string | undefined,
     @Actor() actor: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ShownRule> {
+  ): Promise<SavedRule> {
     await this.rules.get(id);
     const { rule: input, comment } = withoutComment(body);
     const definition = await this.check.parse(input);
     const rule = await this.rules.replace(actor.name, id, ifMatch, () => definition, comment);
     void reply.header('etag', etagOf(rule.version));
-    return showRule({ rule });
+    return { ...showRule({ rule }), ...this.warningsOf(rule) };
   }
 
   /** A rule that is not valid any more can still be switched off. */
@@ -143,5 +150,10 @@ export class RulesController {
     @Actor() actor: Principal,
   ): Promise<void> {
     return this.rules.delete(actor.name, id, ifMatch, comment);
+  }
+
+  private warningsOf(rule: RuleDefinition): { warnings?: FieldError[] } {
+    const warnings = this.check.warnings(rule);
+    return warnings.length === 0 ? {} : { warnings };
   }
 }

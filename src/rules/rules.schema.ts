@@ -68,6 +68,13 @@ export const shownRule = RuleSchema.extend({
   problem: z.string().optional(),
 });
 
+/** What a rule that is saved may do otherwise than it reads, with the place in the condition. */
+const warnings = z
+  .array(z.object({ pointer: z.string(), message: z.string(), line: z.int().optional(), column: z.int().optional() }))
+  .optional();
+
+export const savedRule = shownRule.extend({ warnings });
+
 const shownSave = z.object({
   version: z.int(),
   author: z.string(),
@@ -92,6 +99,8 @@ const match = z.object({
   channel: z.int(),
   start: z.number(),
   end: z.number(),
+  /** Of the least certain word; where the condition asked for a confidence. */
+  confidence: z.number().optional(),
 });
 
 /** What a rule would have done on a stored job. */
@@ -122,4 +131,4 @@ const trial = z.object({
   skipped: z.array(z.object({ action: z.int(), to: z.string(), reason: z.string() })),
 });
 
-export const shownCheck = z.object({ valid: z.literal(true), rule: RuleSchema, trial: trial.optional() });
+export const shownCheck = z.object({ valid: z.literal(true), rule: RuleSchema, warnings, trial: trial.optional() });

@@ -1,6 +1,6 @@
 import type { Json } from '../json.js';
 import { wellFormed } from '../transcripts/preview.js';
-import { SpokenWords } from './condition-environment.js';
+import { SpokenWords } from './condition-speech.js';
 
 /** What a part of a condition saw, small enough to read. */
 export interface Shown {

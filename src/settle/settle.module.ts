@@ -10,6 +10,7 @@ import { JobOutcomes } from './job-outcomes.service.js';
 import { CallbackReader } from './callback-reader.service.js';
 import { JobReplayer } from './job-replayer.service.js';
 import { NotifyService } from './notify.service.js';
+import { PhraseTerms } from './phrase-terms.service.js';
 import { ReplayController } from './replay.controller.js';
 import { ReplayStore } from './replay.store.js';
 import { SettleLoop } from './settle-loop.service.js';
@@ -35,6 +36,7 @@ import { Simulations } from './simulation.service.js';
     CallbackReader,
     JobReplayer,
     NotifyService,
+    PhraseTerms,
     ReplayStore,
     SettleService,
     SettleLoop,

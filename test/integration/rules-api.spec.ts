@@ -214,6 +214,25 @@ describe.each(await databases())('rules on %s', (kind) => {
       expect(await names()).toEqual(before);
     });
 
+    it('warns of what no preset asks for, with its place, and takes the rule', async () => {
+      const when = "speech.by('1').says('refund') && 'billing' in transcript.topics";
+      const warning = { pointer: '/when', line: 1, column: 47, message: expect.stringContaining('asks for topics') };
+      expect((await check({ name: 'warned', when, actions: [EMAIL] })).body.warnings).toEqual([warning]);
+      const made = await make('warned', { when });
+      expect(made.status).toBe(201);
+      expect(made.body.warnings).toEqual([warning]);
+      const again = { name: 'warned', when: 'true', actions: [EMAIL] };
+      const changed = await herald.api('PUT', `/v1/rules/${String(made.body.id)}`, again, { 'if-match': '"v1"' });
+      expect(changed.body).not.toHaveProperty('warnings');
+      await herald.api('DELETE', `/v1/rules/${String(made.body.id)}`, undefined, { 'if-match': '"v2"' });
+    });
+
+    it('refuses a condition that is of the right form but never true', async () => {
+      const answer = await check({ name: 'x', when: "job.tags.a == 'x' && job.tags.a == 'y'", actions: [EMAIL] });
+      expect(answer.status).toBe(422);
+      expect(answer.body.errors).toMatchObject([{ pointer: '/when', line: 1, column: 22, suggestion: '||' }]);
+    });
+
     it('answers 422 with the place and a suggestion', async () => {
       const answer = await check({ name: 'x', when: "speech.sayz('a')", actions: [EMAIL] });
       expect(answer.status).toBe(422);

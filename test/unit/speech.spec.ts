@@ -32,9 +32,12 @@ describe('a phrase', () => {
     expect(tokenize(text)).toEqual(tokens);
   });
 
-  it.each(['', ' ', '...', '*', '* refund', 're*fund', 'refund**', '*fund'])('is refused when it is %j', (text) => {
-    expect(() => parsePhrase(text)).toThrow(PhraseError);
-  });
+  it.each(['', ' ', '...', '*', '* refund', 'refund *', 're*fund', 'refund**', '**fund', '*fund*'])(
+    'is refused when it is %j',
+    (text) => {
+      expect(() => parsePhrase(text)).toThrow(PhraseError);
+    },
+  );
 
   it('is refused when it has more than 30 words', () => {
     expect(() => parsePhrase('a '.repeat(31))).toThrow('at most 30 words');
