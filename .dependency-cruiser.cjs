@@ -41,7 +41,7 @@ const LAYERS = [
   },
   { name: 'L1', path: '^src/(transcripts|channels|database|providers|recipients|blobs|http)/' },
   { name: 'L2', path: '^src/(jobs|rules|templates)/' },
-  { name: 'L3', path: '^src/(callbacks|deliveries)/' },
+  { name: 'L3', path: '^src/(callbacks|deliveries|escalations)/' },
   { name: 'L4', path: '^src/settle/' },
   { name: 'L5', path: '^src/(health|console|keeping|operator)/' },
   {

@@ -11,3 +11,14 @@ export function clockTime(seconds: number): string {
   if (minutes < 60) return `${String(minutes)}:${s}`;
   return `${String(Math.floor(minutes / 60))}:${String(minutes % 60).padStart(2, '0')}:${s}`;
 }
+
+const UNITS: Readonly<Record<string, number>> = { s: SECOND, m: MINUTE, h: HOUR, d: DAY };
+
+/**
+ * A length of time as people write it in JSON: a whole number and one unit, `90s`, `15m`, `2h`, `7d`.
+ * @returns milliseconds; undefined for every other text
+ */
+export function parseDuration(text: string): number | undefined {
+  const [, amount, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  return amount === undefined || unit === undefined ? undefined : Number(amount) * (UNITS[unit] ?? NaN);
+}

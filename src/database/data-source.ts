@@ -3,6 +3,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { ApiKeyEntity } from '../http/api-key.entity.js';
 import { CallbackEntity } from '../callbacks/callback.entity.js';
 import { AttemptEntity, DeliveryEntity } from '../deliveries/delivery.entity.js';
+import { EscalationEntity } from '../escalations/escalation.entity.js';
 import { JobEntity } from '../jobs/job.entity.js';
 import { ConsentEntity, ContactEntity, GroupEntity, SuppressionEntity } from '../recipients/contact.entity.js';
 import { EvaluationEntity } from '../rules/evaluation.entity.js';
@@ -24,6 +25,7 @@ const entities = [
   ConsentEntity,
   ContactEntity,
   DeliveryEntity,
+  EscalationEntity,
   EvaluationEntity,
   GroupEntity,
   JobEntity,

@@ -54,6 +54,8 @@ export const shownSummary = z.object({
   ruleName: z.string(),
   ruleVersion: z.number().int(),
   action: z.number().int(),
+  /** Of a rule that escalates: 0 for its own actions, then the step that sent it. */
+  step: z.number().int().nullable(),
   channel: z.string(),
   to: z.string(),
   template: z.string(),

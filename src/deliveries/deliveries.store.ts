@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { Equal, IsNull, Or, type EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
@@ -316,6 +316,7 @@ export class DeliveriesStore {
       ruleId: notification.ruleId,
       action: notification.action,
       recipient: notification.to,
+      escalationStep: Or(IsNull(), Equal(notification.step ?? 0)),
     });
   }
 
@@ -343,6 +344,7 @@ export class DeliveriesStore {
       matches: JSON.stringify(notification.matches),
       about_delivery_id: source.aboutDeliveryId ?? null,
       urgent: notification.urgent === true ? 1 : 0,
+      escalation_step: notification.step ?? null,
       state: held === undefined ? notification.state : 'held',
       reason: held ?? notification.reason ?? null,
       dedupe_key: notification.dedupeKey,

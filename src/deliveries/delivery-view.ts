@@ -29,6 +29,7 @@ export function deliverySummary(delivery: DeliveryEntity) {
     ruleName: delivery.ruleName,
     ruleVersion: delivery.ruleVersion,
     action: delivery.action,
+    step: delivery.escalationStep,
     channel: delivery.channel,
     to: delivery.recipient,
     template: delivery.template,

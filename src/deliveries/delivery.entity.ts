@@ -35,6 +35,8 @@ export class DeliveryEntity {
   @Column('text', { name: 'bundle_id', nullable: true }) bundleId!: string | null;
   /** 1: it waits for no quiet hours and no digest; 2: nor for a snooze (a person sends it). */
   @Column('integer', { default: 0 }) urgent!: number;
+  /** Of a rule that escalates: 0 for its own actions, then the step; null for other rules. */
+  @Column('integer', { name: 'escalation_step', nullable: true }) escalationStep!: number | null;
   @Column('text') state!: DeliveryState;
   @Column('text', { nullable: true }) reason!: string | null;
   @Column('text', { name: 'dedupe_key' }) dedupeKey!: string;

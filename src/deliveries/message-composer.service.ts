@@ -5,6 +5,7 @@ import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
 import { SendRejectedError, TemplateRenderError } from '../errors.js';
+import { makeAckToken } from '../escalations/ack-link.js';
 import { overdueFacts } from '../jobs/deadline.js';
 import { JobsStore } from '../jobs/jobs.store.js';
 import { lowerLevel, type ContentLevel } from '../recipients/content-level.js';
@@ -118,7 +119,7 @@ export class MessageComposer {
     delivery: DeliveryEntity,
     recipient: Recipient & { content: ContentLevel },
   ): Omit<RenderData, keyof Facts | 'digest' | 'link'> {
-    const { brand, timeZone, locale } = this.settings;
+    const { publicUrl, brand, timeZone, locale } = this.settings;
     return {
       rule: { name: delivery.ruleName },
       matches: delivery.matches,
@@ -128,6 +129,9 @@ export class MessageComposer {
         timeZone: recipient.timeZone ?? timeZone,
         content: recipient.content,
       },
+      ...(publicUrl === undefined || delivery.escalationStep === null
+        ? {}
+        : { ack: `${publicUrl}/a/${makeAckToken(delivery.id, this.linkSecret)}` }),
       brand,
       now: this.clock.now(),
     };

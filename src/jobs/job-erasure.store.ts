@@ -65,7 +65,7 @@ export class JobErasureStore {
 
   /** Whether something of the job is still to be settled, sent, looked up or decided by a person. */
   async hasPending(tx: EntityManager, id: string): Promise<boolean> {
-    const found = await rows(tx, this.database.dialect.bind(PENDING), [id, id]);
+    const found = await rows(tx, this.database.dialect.bind(PENDING), [id, id, id]);
     return found.length > 0;
   }
 
@@ -91,6 +91,7 @@ export class JobErasureStore {
     await this.leaveBundles(tx, id);
     await remove('delete from attempts where delivery_id in (select id from deliveries where job_id = ?)');
     await remove('delete from submissions where job_id = ?');
+    await remove('delete from escalations where job_id = ?');
     for (const [statement, parameters] of dialect.unindexTranscript(id))
       await tx.query(dialect.bind(statement), parameters);
     return {
@@ -106,7 +107,8 @@ export class JobErasureStore {
 const PENDING = `select 1 as one from deliveries where job_id = ? and (state in ('queued', 'waiting', 'sending', 'unknown', 'held')
     or exists (select 1 from deliveries bundle where bundle.id = deliveries.bundle_id
       and bundle.state in ('queued', 'waiting', 'sending', 'unknown', 'held')))
-  union all select 1 from callbacks where job_id = ? and state = 'pending'`;
+  union all select 1 from callbacks where job_id = ? and state = 'pending'
+  union all select 1 from escalations where job_id = ? and state = 'open'`;
 
 const LEAVE_BUNDLES = [
   `update deliveries set message = null where id in (select bundle_id from deliveries where job_id = ? and bundle_id is not null)`,

@@ -60,4 +60,5 @@ const NOTHING_PENDING = `and not exists (select 1 from deliveries where deliveri
     and (deliveries.state in ('queued', 'waiting', 'sending', 'unknown', 'held')
       or exists (select 1 from deliveries bundle where bundle.id = deliveries.bundle_id
         and bundle.state in ('queued', 'waiting', 'sending', 'unknown', 'held'))))
-  and not exists (select 1 from callbacks where callbacks.job_id = jobs.id and callbacks.state = 'pending')`;
+  and not exists (select 1 from callbacks where callbacks.job_id = jobs.id and callbacks.state = 'pending')
+  and not exists (select 1 from escalations where escalations.job_id = jobs.id and escalations.state = 'open')`;

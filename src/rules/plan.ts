@@ -37,10 +37,12 @@ export interface Notification {
   urgent?: boolean;
   /** Epoch milliseconds. */
   dueAt: number;
-  /** Job, rule, version, action, kind and address: the same notification is stored once. */
+  /** Job, rule, version, step and action, kind and address: the same notification is stored once. */
   dedupeKey: string;
   /** The words that made the rule match. */
   matches: SpeechMatch[];
+  /** Of a rule that escalates: 0 for its own actions, then the step. */
+  step?: number;
 }
 
 /** A recipient of an action that nothing was planned for. */
@@ -202,6 +204,8 @@ function planRecipient({ address, contact: named }: Candidate, source: string, w
 
 function common({ match, index, action, channel, facts, now }: Work, to: string) {
   const { rule, evaluation } = match;
+  const step = match.step ?? (rule.escalate === undefined ? undefined : 0);
+  const place = step === undefined || step === 0 ? String(index) : `s${String(step)}.${String(index)}`;
   const { kind } = channel;
   // Two deliveries of one job may die: each is worth its own notification.
   const subject = facts.delivery === undefined ? facts.job.id : `${facts.job.id}:${facts.delivery.id}`;
@@ -219,8 +223,9 @@ function common({ match, index, action, channel, facts, now }: Work, to: string)
     ...(segments === undefined ? {} : { previewSegments: segments }),
     ...(action.urgent === true && { urgent: true }),
     dueAt: now,
-    dedupeKey: [subject, rule.id, `v${String(rule.version)}`, String(index), kind, to].join(':'),
+    dedupeKey: [subject, rule.id, `v${String(rule.version)}`, place, kind, to].join(':'),
     matches: evaluation.matches,
+    ...(step === undefined ? {} : { step }),
   };
 }
 

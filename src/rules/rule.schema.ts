@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ChannelKind, Recipient } from '../channels/channel.js';
+import { DAY, parseDuration, SECOND } from '../duration.js';
 import type { FieldError } from '../errors.js';
 import { RecipientInvalidError, RuleInvalidError } from '../errors.js';
 import { jsonPointer, toFieldErrors } from '../http/schema-issues.js';
@@ -10,7 +11,7 @@ import type { Trigger } from '../transcripts/facts.js';
 import { TRIGGERS } from '../transcripts/facts.js';
 import { checkCondition } from './language.js';
 import { isExpression, parseRecipientExpression } from './recipient-expression.js';
-import type { Action, RuleDefinition } from './rule.js';
+import type { Action, EscalationStep, RuleDefinition } from './rule.js';
 
 const ATTACHMENT_FORMATS = ['txt', 'srt', 'vtt', 'json'] as const;
 const TO_MAX = 500;
@@ -26,6 +27,25 @@ const ActionSchema = z
   })
   .meta({ description: 'What a matching rule sends, over which channel, to whom.' });
 
+const SHORTEST_STEP = SECOND;
+const LONGEST_STEP = 7 * DAY;
+
+const StepSchema = z
+  .strictObject({
+    after: z.string().refine((text) => isStepLength(text), {
+      error: 'must be a time from "1s" to "7d", such as "90s", "15m" or "2h"',
+    }),
+    actions: z.array(ActionSchema).min(1).max(20),
+  })
+  .meta({
+    description: 'What is sent when nobody has acknowledged for so long after the step before; the actions of the rule are the first.',
+  });
+
+function isStepLength(text: string): boolean {
+  const ms = parseDuration(text);
+  return ms !== undefined && ms >= SHORTEST_STEP && ms <= LONGEST_STEP;
+}
+
 /** Form of a rule in a request. What the condition, the channels, templates and recipients mean is up to {@link parseRule}. */
 export const RuleSchema = z.strictObject({
   name: z
@@ -38,6 +58,7 @@ export const RuleSchema = z.strictObject({
   on: z.enum(TRIGGERS).default('transcript.completed'),
   when: z.string().default('true'),
   actions: z.array(ActionSchema).max(20),
+  escalate: z.array(StepSchema).min(1).max(5).optional(),
   stop: z.boolean().default(false),
   order: z.int().min(-1_000_000).max(1_000_000).default(100),
   description: z.string().max(1000).optional(),
@@ -78,12 +99,24 @@ function meaningErrors(input: unknown, known: RuleContext): FieldError[] {
   if (Array.isArray(input.actions) && actions.length === 0 && input.stop !== true) {
     errors.push({ pointer: '/actions', message: 'a rule without actions is of use only with "stop": true' });
   }
-  for (const [i, action] of actions.entries()) {
-    const parsed = ActionSchema.safeParse(action);
-    if (parsed.success && on.success)
-      errors.push(...actionErrors(parsed.data, `/actions/${String(i)}`, on.data, known));
+  if (!on.success) return errors;
+  errors.push(...actionsErrors(actions, '/actions', on.data, known));
+  const steps: unknown[] = Array.isArray(input.escalate) ? input.escalate.slice(0, 5) : [];
+  if (steps.length > 0 && actions.length === 0) {
+    errors.push({ pointer: '/escalate', message: 'there is nothing to acknowledge: give the rule actions of its own' });
+  }
+  for (const [i, step] of steps.entries()) {
+    const inStep: unknown[] = isObject(step) && Array.isArray(step.actions) ? step.actions.slice(0, 20) : [];
+    errors.push(...actionsErrors(inStep, `/escalate/${String(i)}/actions`, on.data, known));
   }
   return errors;
+}
+
+function actionsErrors(actions: unknown[], pointer: string, on: Trigger, known: RuleContext): FieldError[] {
+  return actions.flatMap((action, i) => {
+    const parsed = ActionSchema.safeParse(action);
+    return parsed.success ? actionErrors(parsed.data, `${pointer}/${String(i)}`, on, known) : [];
+  });
 }
 
 function conditionErrors(when: string, on: Trigger): FieldError[] {
@@ -174,8 +207,17 @@ function unknown(pointer: string, sort: string, name: string, names: readonly st
 }
 
 /** Optional fields are absent, never undefined: a definition is stored and compared as JSON. */
-function definitionOf({ description, actions, ...rest }: z.infer<typeof RuleSchema>): RuleDefinition {
-  return { ...rest, actions: actions.map(actionOf), ...(description === undefined ? {} : { description }) };
+function definitionOf({ description, actions, escalate, ...rest }: z.infer<typeof RuleSchema>): RuleDefinition {
+  return {
+    ...rest,
+    actions: actions.map(actionOf),
+    ...(escalate === undefined ? {} : { escalate: escalate.map(stepOf) }),
+    ...(description === undefined ? {} : { description }),
+  };
+}
+
+function stepOf({ after, actions }: z.infer<typeof StepSchema>): EscalationStep {
+  return { after, actions: actions.map(actionOf) };
 }
 
 function actionOf({ attach, preview, urgent, ...rest }: ParsedAction): Action {

@@ -21,6 +21,13 @@ export interface Action {
   preview?: { segments: number };
 }
 
+/** What is sent when nobody has acknowledged in time. */
+export interface EscalationStep {
+  /** How long after the step before it (the rule's own actions are the first): `90s`, `15m`, `2h`, `7d`. */
+  after: string;
+  actions: Action[];
+}
+
 /** What a person configures. `when` is CEL over facts and `speech`; default `true`. */
 export interface RuleDefinition {
   name: string;
@@ -28,11 +35,18 @@ export interface RuleDefinition {
   on: Trigger;
   when: string;
   actions: Action[];
+  /** Until somebody acknowledges, these follow the actions, one after the other. */
+  escalate?: EscalationStep[];
   /** No rule after this one is looked at when this one matches. */
   stop: boolean;
   /** Lower is earlier; equal order goes by name. */
   order: number;
   description?: string;
+}
+
+/** All actions of a rule, those of its steps too. */
+export function actionsOf({ actions, escalate }: RuleDefinition): Action[] {
+  return [...actions, ...(escalate ?? []).flatMap((step) => step.actions)];
 }
 
 /** A stored rule. `version` counts saves from 1 and is part of the dedupe key of what the rule plans. */
@@ -74,4 +88,6 @@ export interface Evaluation {
 export interface RuleMatch {
   rule: Rule;
   evaluation: Evaluation;
+  /** From 1: the `actions` are those of a step of {@link RuleDefinition.escalate}. */
+  step?: number;
 }

@@ -16,7 +16,7 @@ import { TRIGGERS, type Trigger } from '../transcripts/facts.js';
 import { DEFAULT_RULES } from './default-rules.js';
 import { compileRule, type CompiledRule } from './evaluate.js';
 import { RuleEntity, RuleVersionEntity } from './rule.entity.js';
-import type { Rule, RuleDefinition } from './rule.js';
+import { actionsOf, type Rule, type RuleDefinition } from './rule.js';
 import { compareRules } from './rules-page.js';
 
 interface Loaded {
@@ -230,7 +230,7 @@ async function rulesNaming(tx: EntityManager, { kind, name }: DirectoryEntry): P
       .toLowerCase() === wanted;
   const found = await tx.find(RuleEntity);
   return found
-    .filter(({ definition }) => definition.actions.some((action) => action.to.some(names)))
+    .filter(({ definition }) => actionsOf(definition).some((action) => action.to.some(names)))
     .map((rule) => `the rule "${rule.name}"`);
 }
 

@@ -40,7 +40,7 @@ export const RENDER_SHAPE: Shape = record({
     rules: list(value),
     items: list(record(values('rule', 'on', 'at', 'client', 'duration', 'preview', 'url'))),
   }),
-  ...values('link', 'brand', 'now'),
+  ...values('link', 'ack', 'brand', 'now'),
 });
 
 /** Names that reach a prototype instead of data. */

@@ -17,6 +17,8 @@ export type RenderData = Facts & {
   link?: string;
   /** What waited for the hours of the recipient and goes in this message. */
   digest?: Digest;
+  /** URL of the page on which the recipient acknowledges; for rules that escalate. */
+  ack?: string;
   /** Name that messages are signed with. */
   brand: string;
   /** Epoch milliseconds. */
@@ -56,6 +58,7 @@ export interface TemplateView {
   recipient: RenderData['recipient'];
   link?: string;
   digest?: Digest;
+  ack?: string;
   brand: string;
   now: number;
   /** Seconds at which utterances start: where links may point. Not declared to templates. */
@@ -95,6 +98,7 @@ export function toView(data: RenderData): TemplateView {
     recipient: data.recipient,
     ...(link === undefined ? {} : { link }),
     ...(digest ? { digest } : {}),
+    ...(data.ack === undefined ? {} : { ack: data.ack }),
     brand: cut(data.brand, 100),
     now: data.now,
     starts: transcript?.utterances.slice(0, LIMITS.starts).map(({ start }) => start) ?? [],

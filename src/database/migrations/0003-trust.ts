@@ -42,7 +42,23 @@ const people: Change = {
 };
 
 /** Rules that go on until somebody acknowledges. */
-const escalations: Change = { up: () => [], down: () => [] };
+const escalations: Change = {
+  up: ({ text, integer, bigint }) => [
+    // `subject` is the job, or the job and the delivery that the rule fired for: a rule is escalated once for each.
+    `create table escalations (
+      id ${text} not null primary key, job_id ${text} not null, subject ${text} not null, about_delivery_id ${text},
+      trigger_name ${text} not null, rule_id ${text} not null, rule_name ${text} not null, rule_version ${integer} not null,
+      state ${text} not null, reason ${text}, step ${integer} not null, steps ${integer} not null, next_at ${bigint},
+      history ${text} not null, opened_at ${bigint} not null, updated_at ${bigint} not null, acknowledged_at ${bigint},
+      acknowledged_by ${text}, acknowledged_delivery_id ${text})`,
+    'create unique index escalations_subject on escalations (subject, rule_id)',
+    'create index escalations_job on escalations (job_id)',
+    `create index escalations_next on escalations (next_at) where state = 'open'`,
+    // Null: the rule has no steps.
+    `alter table deliveries add column escalation_step ${integer}`,
+  ],
+  down: () => ['alter table deliveries drop column escalation_step', 'drop table escalations'],
+};
 
 /** What is masked in messages. */
 const redactions: Change = { up: () => [], down: () => [] };
