@@ -1,4 +1,4 @@
-import { parseDuration } from '../duration.js';
+import { DAY, parseDuration } from '../duration.js';
 import type { EscalationStep, RuleMatch } from '../rules/rule.js';
 
 /**
@@ -58,12 +58,9 @@ export function startsOf(matches: readonly RuleMatch[]): EscalationStart[] {
   });
 }
 
-/** Milliseconds for which a step waits after the one before it. */
-export function waitOf(step: EscalationStep): number {
-  const ms = parseDuration(step.after);
-  // Checked when the rule was saved: a stored rule that says otherwise is broken, and must not fire at once.
-  if (ms === undefined) throw new Error('A stored step of a rule has no time');
-  return ms;
+/** Milliseconds for which a step waits after the one before it. The time was checked when the rule was saved. */
+function waitOf({ after }: EscalationStep): number {
+  return parseDuration(after) ?? DAY;
 }
 
 /**
