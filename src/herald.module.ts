@@ -8,6 +8,7 @@ import type { Settings } from './config/env.js';
 import { SETTINGS } from './config/settings.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DeliveriesModule } from './deliveries/deliveries.module.js';
+import { EscalationsModule } from './escalations/escalations.module.js';
 import { EventBus } from './event-bus.service.js';
 import { FirstStart } from './first-start.service.js';
 import { HealthModule } from './health/health.module.js';
@@ -72,6 +73,7 @@ export class HeraldModule {
         JobsModule,
         CallbacksModule,
         DeliveriesModule,
+        EscalationsModule,
         SettleModule,
         HealthModule,
         KeepingModule,

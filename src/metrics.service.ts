@@ -20,6 +20,7 @@ export class Metrics {
     'outcome',
   ]);
   readonly jobs = this.counter('herald_jobs_total', 'What happened to jobs', ['event']);
+  readonly escalations = this.counter('herald_escalations_total', 'What happened to escalations', ['event']);
   readonly authFailures = this.counter('herald_auth_failures_total', 'Refused credentials, by area', ['area']);
   /** Seconds from the first byte of a callback to the answer that acknowledges it. */
   readonly ackSeconds = new Histogram({

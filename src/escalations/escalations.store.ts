@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { In, LessThan, type EntityManager } from 'typeorm';
+import { In, IsNull, LessThan, type EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
@@ -8,6 +8,7 @@ import { NEVER } from '../deliveries/delivery.js';
 import { DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { Ids } from '../ids.service.js';
 import { JobsStore } from '../jobs/jobs.store.js';
+import type { SpeechMatch } from '../rules/rule.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { stepTaken, subjectOf, type EscalationStart, type EscalationState, type SkippedInStep } from './escalation.js';
 import { EscalationEntity } from './escalation.entity.js';
@@ -210,6 +211,16 @@ export class EscalationsStore {
       ruleId,
     });
     return escalations.length === 0 ? undefined : { delivery, escalations };
+  }
+
+  /** The words that made its rule match, as its first messages showed them. */
+  async matchesOf({ jobId, ruleId, aboutDeliveryId }: EscalationEntity): Promise<SpeechMatch[]> {
+    const first = await this.database.reads.findOne(DeliveryEntity, {
+      where: { jobId, ruleId, aboutDeliveryId: aboutDeliveryId ?? IsNull() },
+      order: { id: 'ASC' },
+      select: { id: true, matches: true },
+    });
+    return first?.matches ?? [];
   }
 
   /** The deliveries by whose links these were acknowledged, by id. */

@@ -18,9 +18,7 @@ export function bodyKind({ method, route, contentType }: BodyHead): BodyKind {
   if (isUnder(route, '/hook')) return 'stream';
   const type = mediaType(contentType);
   if (method === 'POST' && route === '/v1/jobs' && AUDIO.test(type)) return 'stream';
-  if ((isUnder(route, '/reports') || isUnder(route, '/inbound')) && type === 'application/x-www-form-urlencoded') {
-    return 'form';
-  }
+  if (FORMS.some((prefix) => isUnder(route, prefix)) && type === 'application/x-www-form-urlencoded') return 'form';
   return JSON_TYPE.test(type) && isUtf8(contentType) ? 'json' : 'unsupported';
 }
 
@@ -29,10 +27,12 @@ export function mediaTypesOf(route: string): string {
   if (route === '/v1/jobs') {
     return 'application/json, or audio as audio/*, video/*, application/octet-stream or multipart/form-data';
   }
-  if (isUnder(route, '/reports') || isUnder(route, '/inbound')) return 'application/x-www-form-urlencoded';
+  if (FORMS.some((prefix) => isUnder(route, prefix))) return 'application/x-www-form-urlencoded';
   return 'application/json in UTF-8';
 }
 
+/** What Twilio posts, and the button of the page that acknowledges. */
+const FORMS = ['/reports', '/inbound', '/a'];
 const AUDIO = /^(audio\/.+|video\/.+|application\/octet-stream|multipart\/form-data)$/;
 const JSON_TYPE = /^application\/(json|[\w.-]+\+json)$/;
 

@@ -5,6 +5,8 @@ import { Clock } from '../clock.js';
 import { DeliveriesStore } from '../deliveries/deliveries.store.js';
 import { NEVER } from '../deliveries/delivery.js';
 import { RestoredStore } from '../deliveries/restored.store.js';
+import { startsOf, type EscalationStart } from '../escalations/escalation.js';
+import { EscalationsStore } from '../escalations/escalations.store.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import { EvaluationsStore } from '../rules/evaluations.store.js';
 import { evaluateStepwise, type CompiledRule } from '../rules/evaluate.js';
@@ -22,6 +24,16 @@ export interface Decision {
   trigger: Trigger;
   evaluations: Evaluation[];
   plan: Plan;
+  /** What begins with these messages, and goes on until somebody acknowledges. */
+  escalations: EscalationStart[];
+}
+
+/** What notifications are written for. */
+interface Occasion {
+  jobId: string;
+  callbackId?: string;
+  replay?: boolean;
+  aboutDeliveryId?: string;
 }
 
 /** Rules to deliveries, for everything that fires rules. */
@@ -34,6 +46,7 @@ export class NotifyService {
     private readonly deliveries: DeliveriesStore,
     private readonly evaluations: EvaluationsStore,
     private readonly restored: RestoredStore,
+    private readonly escalations: EscalationsStore,
     private readonly clock: Clock,
   ) {}
 
@@ -72,28 +85,38 @@ export class NotifyService {
   ): Promise<Decision> {
     const directory = await this.recipients.directory();
     const plan = await inSlices(planStepwise(matches, facts, directory, this.channels.all(), this.clock.now()));
-    return { trigger, evaluations, plan };
+    return { trigger, evaluations, plan, escalations: startsOf(matches) };
+  }
+
+  /** @param match a rule with the actions of one of its steps */
+  async planStep(match: RuleMatch, facts: Facts): Promise<Plan> {
+    const { plan } = await this.plan(match.rule.on, facts, [], [match]);
+    return plan;
   }
 
   /** @returns how many deliveries were new */
-  async write(
-    tx: EntityManager,
-    decision: Decision,
-    source: { jobId: string; callbackId?: string; replay?: boolean; aboutDeliveryId?: string },
-  ): Promise<number> {
-    const { trigger, evaluations, plan } = decision;
-    const { jobId, callbackId } = source;
+  writeStep(tx: EntityManager, plan: Plan, trigger: Trigger, occasion: Occasion): Promise<number> {
+    return this.enqueue(tx, plan, trigger, occasion);
+  }
+
+  /** @returns how many deliveries were new */
+  async write(tx: EntityManager, decision: Decision, occasion: Occasion): Promise<number> {
+    const { trigger, evaluations, plan, escalations } = decision;
+    const { jobId, callbackId } = occasion;
     await this.evaluations.insert(tx, { jobId, callbackId, trigger }, evaluations, plan.skipped);
-    return this.deliveries.enqueue(
-      tx,
-      await this.held(plan.notifications, [jobId, ...(callbackId ? [callbackId] : [])]),
-      {
-        jobId,
-        trigger,
-        replay: source.replay ?? false,
-        ...(source.aboutDeliveryId === undefined ? {} : { aboutDeliveryId: source.aboutDeliveryId }),
-      },
-    );
+    await this.escalations.open(tx, escalations, { ...occasion, trigger });
+    return this.enqueue(tx, plan, trigger, occasion);
+  }
+
+  private async enqueue(tx: EntityManager, plan: Plan, trigger: Trigger, occasion: Occasion): Promise<number> {
+    const { jobId, callbackId, replay = false, aboutDeliveryId } = occasion;
+    const notifications = await this.held(plan.notifications, [jobId, ...(callbackId ? [callbackId] : [])]);
+    return this.deliveries.enqueue(tx, notifications, {
+      jobId,
+      trigger,
+      replay,
+      ...(aboutDeliveryId === undefined ? {} : { aboutDeliveryId }),
+    });
   }
 
   /** Of jobs and callbacks from before a restored backup: what they tell may have been told after it. */

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { CallbacksModule } from '../callbacks/callbacks.module.js';
 import { DeliveriesModule } from '../deliveries/deliveries.module.js';
+import { EscalationsModule } from '../escalations/escalations.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { StoredFactsModule } from '../jobs/stored-facts.service.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
@@ -9,6 +10,8 @@ import { TranscriptsModule } from '../transcripts/transcripts.module.js';
 import { JobOutcomes } from './job-outcomes.service.js';
 import { CallbackReader } from './callback-reader.service.js';
 import { JobReplayer } from './job-replayer.service.js';
+import { EscalationLoop } from './escalation-loop.service.js';
+import { EscalationSteps } from './escalation-steps.service.js';
 import { NotifyService } from './notify.service.js';
 import { PhraseTerms } from './phrase-terms.service.js';
 import { ReplayController } from './replay.controller.js';
@@ -25,6 +28,7 @@ import { Simulations } from './simulation.service.js';
   imports: [
     CallbacksModule,
     DeliveriesModule,
+    EscalationsModule,
     JobsModule,
     RecipientsModule,
     RulesModule,
@@ -44,6 +48,8 @@ import { Simulations } from './simulation.service.js';
     Simulations,
     SimulationSets,
     SimulationPreview,
+    EscalationSteps,
+    EscalationLoop,
   ],
 })
 export class SettleModule {}
