@@ -6,6 +6,7 @@ import { Database } from '../database/database.service.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
 import { NEVER } from '../deliveries/delivery.js';
 import { DeliveryEntity } from '../deliveries/delivery.entity.js';
+import { MINUTE } from '../duration.js';
 import { Ids } from '../ids.service.js';
 import { JobsStore } from '../jobs/jobs.store.js';
 import type { SpeechMatch } from '../rules/rule.js';
@@ -103,7 +104,7 @@ export class EscalationsStore {
   }
 
   /**
-   * After the clock was set back: what was written later than now tells of itself, and waits for as long as was left of it.
+   * After the clock was set back: what was written later than now (clocks of replicas differ a little) waits for as long as was left of it.
    * @returns how many
    */
   followClock(): Promise<number> {
@@ -114,7 +115,7 @@ export class EscalationsStore {
         this.database.dialect.bind(
           `update escalations set next_at = next_at - updated_at + ?, updated_at = ? where state = 'open' and updated_at > ?`,
         ),
-        [now, now, now],
+        [now, now, now + MINUTE],
       ),
     );
   }

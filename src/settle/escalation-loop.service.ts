@@ -2,8 +2,9 @@ import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationB
 import { Clock } from '../clock.js';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
+import { storageFaultOf } from '../database/storage-fault.js';
 import { DISPATCHER, type DeliveryDispatcher } from '../deliveries/delivery-dispatcher.js';
-import { MINUTE, SECOND } from '../duration.js';
+import { SECOND } from '../duration.js';
 import type { EscalationEntity } from '../escalations/escalation.entity.js';
 import { EscalationsStore } from '../escalations/escalations.store.js';
 import { EventBus } from '../event-bus.service.js';
@@ -18,7 +19,7 @@ const SOONEST = 50;
 /** Steps of one look. */
 const BATCH = 50;
 /** A step that broke is tried again after this time; the others go on. */
-const BROKEN_PAUSE = MINUTE;
+const BROKEN_PAUSE = 10 * SECOND;
 /** A smaller step back of the clock is a correction. */
 const SET_BACK = 2 * SECOND;
 
@@ -61,7 +62,10 @@ export class EscalationLoop implements OnApplicationBootstrap, BeforeApplication
   private async look(): Promise<number> {
     await this.followClock();
     const next = await this.escalations.nextAt();
-    if (next === undefined || next > this.clock.now()) return this.pauseUntil(next);
+    if (next === undefined || next > this.clock.now()) {
+      this.broken.clear();
+      return this.pauseUntil(next);
+    }
     for (const escalation of await this.escalations.due(BATCH + this.broken.size)) {
       if (this.stopping) return EVERY;
       if ((this.broken.get(escalation.id) ?? 0) <= performance.now()) await this.takeOne(escalation);
@@ -80,6 +84,8 @@ export class EscalationLoop implements OnApplicationBootstrap, BeforeApplication
       this.broken.delete(id);
       this.tell(escalation, outcome);
     } catch (error) {
+      // The database was away: that says nothing of the step.
+      if (storageFaultOf(error) !== undefined) throw error;
       this.broken.set(id, performance.now() + BROKEN_PAUSE);
       this.log.error('escalation.step-broke', { escalationId: id, jobId, ...errorFields(error) });
     }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { clockTime, DAY, HOUR, MINUTE, SECOND } from '../../src/duration.js';
+import fc from 'fast-check';
+import { clockTime, DAY, HOUR, MINUTE, parseDuration, SECOND } from '../../src/duration.js';
 
 describe('clockTime', () => {
   it.each([
@@ -22,5 +23,33 @@ describe('clockTime', () => {
 describe('the units of time', () => {
   it('are milliseconds', () => {
     expect([SECOND, MINUTE, HOUR, DAY]).toEqual([1_000, 60_000, 3_600_000, 86_400_000]);
+  });
+});
+
+describe('a time as people write it in JSON', () => {
+  it.each([
+    ['1s', SECOND],
+    ['90s', 90 * SECOND],
+    ['15m', 15 * MINUTE],
+    ['2h', 2 * HOUR],
+    ['7d', 7 * DAY],
+    ['0s', 0],
+  ])('%s is %d milliseconds', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  it.each(['', '15', 'm', '15 m', '1.5h', '-1h', '1h30m', '15M', '1w', '15min', ' 1h', '1h\n', '9999999999s'])(
+    '%j is none',
+    (text) => {
+      expect(parseDuration(text)).toBeUndefined();
+    },
+  );
+
+  it('is never anything but a whole number of its unit', () => {
+    fc.assert(
+      fc.property(fc.nat(999_999), fc.constantFrom('s', 'm', 'h', 'd'), (amount, unit) => {
+        expect(parseDuration(`${String(amount)}${unit}`)).toBe(amount * { s: SECOND, m: MINUTE, h: HOUR, d: DAY }[unit]);
+      }),
+    );
   });
 });

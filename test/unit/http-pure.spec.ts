@@ -47,6 +47,7 @@ describe('which body goes where', () => {
     ['POST', '/v1/rules', 'text/json', 'unsupported'],
     ['POST', '/reports/twilio/:id', 'application/x-www-form-urlencoded; charset=UTF-8', 'form'],
     ['POST', '/inbound/twilio', 'application/x-www-form-urlencoded', 'form'],
+    ['POST', '/a/:token', 'application/x-www-form-urlencoded', 'form'],
     ['POST', '/v1/rules', 'application/x-www-form-urlencoded', 'unsupported'],
   ])('%s %s with %s is %s', (method, route, type, expected) => {
     expect(kind(method, route, type)).toBe(expected);

@@ -226,3 +226,31 @@ describe('planning notifications', () => {
     expect(() => planNotifications(matches, completedFacts(), DIRECTORY, [broken], NOW)).toThrow('broken');
   });
 });
+
+describe('planning for a rule that escalates', () => {
+  const actions = [{ channel: 'email', to: ['a@b.co'], template: 'transcript-ready' }];
+  const escalating = (step?: number): Plan => {
+    const stored = rule({ name: 'r', id: 'rule-1', version: 3, actions, escalate: [{ after: '15m', actions }] });
+    const facts = completedFacts();
+    const [match] = evaluateRules([compileRule(stored)], facts, callSpeech()).matches;
+    if (!match) throw new Error('the rule has no condition');
+    return planNotifications([step === undefined ? match : { ...match, step }], facts, DIRECTORY, [EMAIL, SMS], NOW);
+  };
+
+  it('marks its own actions as step 0, under the same key as those of any rule', () => {
+    expect(escalating().notifications).toMatchObject([{ step: 0, dedupeKey: 'job-1:rule-1:v3:0:email:a@b.co' }]);
+    expect(plan([{ to: ['a@b.co'] }]).notifications[0]).not.toHaveProperty('step');
+  });
+
+  it('lets each step write to the same person once more', () => {
+    const keys = [escalating(), escalating(1), escalating(2)].flatMap(({ notifications }) =>
+      notifications.map(({ dedupeKey }) => dedupeKey),
+    );
+    expect(keys).toEqual([
+      'job-1:rule-1:v3:0:email:a@b.co',
+      'job-1:rule-1:v3:s1.0:email:a@b.co',
+      'job-1:rule-1:v3:s2.0:email:a@b.co',
+    ]);
+    expect(escalating(2).notifications).toMatchObject([{ step: 2, action: 0 }]);
+  });
+});

@@ -152,3 +152,46 @@ describe('a rule in a request', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 });
+
+describe('the steps of a rule', () => {
+  const step = (changes: object = {}): object => ({ after: '15m', actions: [ACTION], ...changes });
+  const withSteps = (...escalate: object[]): object => ({ ...RULE, escalate });
+
+  it('are kept as they are written', () => {
+    const escalate = [step(), step({ after: '2h', actions: [{ ...ACTION, to: ['group:billing'], attach: ['vtt'] }] })];
+    expect(parseRule({ ...RULE, escalate }, KNOWN)).toMatchObject({ escalate });
+    expect(parseRule(RULE, KNOWN)).not.toHaveProperty('escalate');
+  });
+
+  it.each(['1s', '90s', '15m', '2h', '7d'])('may wait %s', (after) => {
+    expect(errorsOf(withSteps(step({ after })))).toEqual([]);
+  });
+
+  it.each(['15', '0s', '8d', '169h', '1.5h', 'soon', 15])('may not wait %j', (after) => {
+    expect(errorsOf(withSteps(step({ after })))).toMatchObject([{ pointer: '/escalate/0/after' }]);
+  });
+
+  it.each([
+    ['no step at all', [], '/escalate'],
+    ['more than five', [step(), step(), step(), step(), step(), step()], '/escalate'],
+    ['a step that sends nothing', [step({ actions: [] })], '/escalate/0/actions'],
+    ['a step without a time', [{ actions: [ACTION] }], '/escalate/0/after'],
+    ['a word that is none of a step', [step({ before: '1h' })], '/escalate/0/before'],
+  ])('are refused with %s', (_what, escalate, pointer) => {
+    expect(errorsOf({ ...RULE, escalate })).toMatchObject([{ pointer }]);
+  });
+
+  it('are checked to the last name, like the actions of the rule', () => {
+    const wrong = { channel: 'sms', to: ['contact:opertor'], template: 'transcript-raedy' };
+    expect(errorsOf(withSteps(step(), step({ actions: [ACTION, wrong] })))).toMatchObject([
+      { pointer: '/escalate/1/actions/1/template', suggestion: 'transcript-ready' },
+      { pointer: '/escalate/1/actions/1/to/0', suggestion: 'contact:operator' },
+    ]);
+  });
+
+  it('need actions of the rule itself: there would be nothing to acknowledge', () => {
+    expect(errorsOf({ name: 'mute', actions: [], stop: true, escalate: [step()] })).toMatchObject([
+      { pointer: '/escalate' },
+    ]);
+  });
+});
