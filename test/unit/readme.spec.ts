@@ -91,6 +91,7 @@ describe('the README', () => {
   it.each([
     ['/hook', 'src/callbacks/hook.controller.ts', "@Controller('hook')"],
     ['/t/…', 'src/transcripts/transcript-page.controller.ts', "@Controller('t')"],
+    ['/a/…', 'src/escalations/ack-page.controller.ts', "@Controller('a')"],
     ['/docs', 'src/http/docs.controller.ts', "@Get('docs/errors')"],
   ])('names %s, which the OpenAPI document leaves out and Herald serves', (route, file, declaration) => {
     expect(README).toContain(route);
@@ -121,8 +122,8 @@ describe('the README', () => {
     expect(missing).toEqual([]);
   });
 
-  it('shows a rule that can be saved', () => {
-    const rule = RuleSchema.parse(heredoc('refund-risk.json'));
+  it.each(['refund-risk.json', 'urgent.json'])('shows a rule that can be saved: %s', (file) => {
+    const rule = RuleSchema.parse(heredoc(file));
     expect(() => compileCondition(rule.when, rule.on)).not.toThrow();
   });
 

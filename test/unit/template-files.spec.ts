@@ -81,6 +81,19 @@ describe('the messages that come with Herald', () => {
     expect(text).toContain('\n-- \n');
   });
 
+  it('have a button that acknowledges where the rule escalates, and nothing of it elsewhere', () => {
+    const ack = 'https://herald.example.com/a/sample';
+    for (const name of ['transcript-ready', 'transcript-failed', 'transcript-late']) {
+      const plain = name === 'transcript-failed' ? SAMPLE_FAILURE : SAMPLE_DATA;
+      const { html, text } = email(name, { ...plain, ack });
+      expect(html).toMatch(new RegExp(`<a class="button" href="${ack}"[^>]*>I take care of it</a>`));
+      expect(text).toContain(`I take care of it: ${ack}`);
+      expect(sms(name, { ...plain, ack })).toMatch(new RegExp(` I take it: ${ack}$`));
+      for (const part of [email(name, plain).html, email(name, plain).text, sms(name, plain)])
+        expect(part).not.toMatch(/I take/);
+    }
+  });
+
   it('use the summary where there is one', () => {
     const { transcript } = SAMPLE_DATA;
     if (!transcript) throw new Error('the sample has a transcript');
