@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { In, IsNull, LessThan, type EntityManager } from 'typeorm';
+import { In, LessThan, type EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
@@ -9,7 +9,9 @@ import { DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { MINUTE } from '../duration.js';
 import { Ids } from '../ids.service.js';
 import { JobsStore } from '../jobs/jobs.store.js';
-import type { SpeechMatch } from '../rules/rule.js';
+import { EvaluationEntity } from '../rules/evaluation.entity.js';
+import { RuleVersionEntity } from '../rules/rule.entity.js';
+import type { RuleDefinition, SpeechMatch } from '../rules/rule.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { stepTaken, subjectOf, type EscalationStart, type EscalationState, type SkippedInStep } from './escalation.js';
 import { EscalationEntity } from './escalation.entity.js';
@@ -39,6 +41,12 @@ export interface StepWork {
   skipped: readonly SkippedInStep[];
   /** @returns how many deliveries were new */
   enqueue(tx: EntityManager): Promise<number>;
+}
+
+/** What an escalation began with. */
+interface Matched {
+  definition: RuleDefinition;
+  matches: SpeechMatch[];
 }
 
 /**
@@ -214,14 +222,16 @@ export class EscalationsStore {
     return escalations.length === 0 ? undefined : { delivery, escalations };
   }
 
-  /** The words that made its rule match, as its first messages showed them. */
-  async matchesOf({ jobId, ruleId, aboutDeliveryId }: EscalationEntity): Promise<SpeechMatch[]> {
-    const first = await this.database.reads.findOne(DeliveryEntity, {
-      where: { jobId, ruleId, aboutDeliveryId: aboutDeliveryId ?? IsNull() },
-      order: { id: 'ASC' },
-      select: { id: true, matches: true },
+  /** The version of the rule that matched, and the words that made it match; undefined when that version is not there any more. */
+  async matched({ jobId, ruleId, ruleVersion }: EscalationEntity): Promise<Matched | undefined> {
+    const { reads } = this.database;
+    const saved = await reads.findOneBy(RuleVersionEntity, { ruleId, version: ruleVersion });
+    if (!saved?.definition) return undefined;
+    const evaluation = await reads.findOne(EvaluationEntity, {
+      where: { jobId, ruleId, ruleVersion, matched: true },
+      order: { id: 'DESC' },
     });
-    return first?.matches ?? [];
+    return { definition: saved.definition, matches: evaluation?.data.matches ?? [] };
   }
 
   /** The deliveries by whose links these were acknowledged, by id. */
@@ -249,7 +259,7 @@ export class EscalationsStore {
       dialect.bind(
         `update deliveries set state = 'cancelled', reason = 'acknowledged before it was sent', due_at = ?, updated_at = ?
           where job_id = ? and rule_id = ? and coalesce(about_delivery_id, '') = ? and escalation_step > 0
-            and state in ('queued', 'held')`,
+            and state in ('queued', 'waiting', 'held')`,
       ),
       [NEVER, this.clock.now(), escalation.job_id, escalation.rule_id, escalation.about],
     );

@@ -7,7 +7,7 @@ import { afterStep } from '../escalations/escalation.js';
 import type { EscalationEntity } from '../escalations/escalation.entity.js';
 import { EscalationsStore } from '../escalations/escalations.store.js';
 import { StoredFactsReader } from '../jobs/stored-facts.service.js';
-import type { Evaluation, Rule, RuleDefinition } from '../rules/rule.js';
+import type { EscalationStep, RuleDefinition, RuleMatch, SpeechMatch } from '../rules/rule.js';
 import { RulesStore } from '../rules/rules.store.js';
 import type { Facts } from '../transcripts/facts.js';
 import { NotifyService } from './notify.service.js';
@@ -35,21 +35,27 @@ export class EscalationSteps {
   ) {}
 
   async take(escalation: EscalationEntity): Promise<StepOutcome> {
-    const { jobId, trigger, aboutDeliveryId } = escalation;
-    const rule = await this.ruleOf(escalation);
-    if ('ended' in rule) return this.stop(escalation, rule.ended);
-    const facts = await this.factsOf(escalation);
-    if (!facts) return this.stop(escalation, 'its job was erased');
-    const number = escalation.step + 1;
-    const steps = rule.escalate ?? [];
+    const ended = await this.endOf(escalation);
+    if (ended !== undefined) return this.stop(escalation, ended);
+    const matched = await this.escalations.matched(escalation);
+    if (!matched) return this.stop(escalation, 'the version of the rule that matched is not there any more');
+    const steps = matched.definition.escalate ?? [];
     const step = steps[escalation.step];
     if (!step) return this.stop(escalation, 'the rule has no further step');
-    const evaluation = await this.evaluationOf(escalation);
-    const plan = await this.notify.planStep(
-      { rule: { ...rule, actions: step.actions }, evaluation, step: number },
-      facts,
-    );
-    const next = afterStep(steps, number, this.clock.now());
+    const facts = await this.factsOf(escalation);
+    if (!facts) return this.stop(escalation, 'its job was erased');
+    return this.send(escalation, steps, matchOf(escalation, matched.definition, step, matched.matches), facts);
+  }
+
+  private async send(
+    escalation: EscalationEntity,
+    steps: readonly EscalationStep[],
+    match: RuleMatch & { step: number },
+    facts: Facts,
+  ): Promise<StepOutcome> {
+    const { jobId, trigger, aboutDeliveryId } = escalation;
+    const plan = await this.notify.planStep(match, facts);
+    const next = afterStep(steps, match.step, this.clock.now());
     const occasion = { jobId, ...(aboutDeliveryId === null ? {} : { aboutDeliveryId }) };
     const deliveries = await this.escalations.takeStep(escalation, {
       ...next,
@@ -57,22 +63,18 @@ export class EscalationSteps {
       enqueue: (tx) => this.notify.writeStep(tx, plan, trigger, occasion),
     });
     if (deliveries === undefined) return { kind: 'overtaken' };
-    return { kind: 'taken', step: number, deliveries, state: next.state };
+    return { kind: 'taken', step: match.step, deliveries, state: next.state };
   }
 
-  /** The version that matched; or why there are no further steps. */
-  private async ruleOf({ ruleId, ruleVersion }: EscalationEntity): Promise<Rule | { ended: string }> {
-    const current = await this.rules.get(ruleId).catch((error: unknown) => {
-      if (error instanceof NotFoundError) return undefined;
+  /** Why there are no further steps; undefined when there may be. */
+  private async endOf({ ruleId }: EscalationEntity): Promise<string | undefined> {
+    try {
+      const { rule } = await this.rules.get(ruleId);
+      return rule.enabled ? undefined : 'the rule was switched off';
+    } catch (error) {
+      if (error instanceof NotFoundError) return 'the rule was deleted';
       throw error;
-    });
-    if (!current) return { ended: 'the rule was deleted' };
-    if (!current.rule.enabled) return { ended: 'the rule was switched off' };
-    const [saved] = await this.rules.versions(ruleId, 1, ruleVersion + 1);
-    const definition: RuleDefinition | null = saved?.version === ruleVersion ? saved.definition : null;
-    if (!definition) return { ended: 'the version of the rule that matched is not there any more' };
-    const { createdAt, updatedAt } = current.rule;
-    return { ...definition, id: ruleId, version: ruleVersion, createdAt, updatedAt };
+    }
   }
 
   private async factsOf({ jobId, aboutDeliveryId }: EscalationEntity): Promise<Facts | undefined> {
@@ -86,13 +88,21 @@ export class EscalationSteps {
     }
   }
 
-  private async evaluationOf(escalation: EscalationEntity): Promise<Evaluation> {
-    const { ruleId, ruleName, ruleVersion } = escalation;
-    const matches = await this.escalations.matchesOf(escalation);
-    return { ruleId, ruleName, ruleVersion, matched: true, conditions: [], matches };
-  }
-
   private async stop(escalation: EscalationEntity, reason: string): Promise<StepOutcome> {
     return (await this.escalations.stop(escalation, reason)) ? { kind: 'stopped', reason } : { kind: 'overtaken' };
   }
+}
+
+/** The rule as it matched, with the actions of the next step in the place of its own. */
+function matchOf(
+  { step, ruleId, ruleName, ruleVersion, openedAt }: EscalationEntity,
+  definition: RuleDefinition,
+  { actions }: EscalationStep,
+  matches: SpeechMatch[],
+): RuleMatch & { step: number } {
+  return {
+    rule: { ...definition, actions, id: ruleId, version: ruleVersion, createdAt: openedAt, updatedAt: openedAt },
+    evaluation: { ruleId, ruleName, ruleVersion, matched: true, conditions: [], matches },
+    step: step + 1,
+  };
 }
