@@ -8,7 +8,7 @@ import { ackPage, noAckPage, shownName, type AckView } from './ack-page.js';
 import { Acknowledgements, type BehindLink } from './acknowledgements.service.js';
 import type { EscalationEntity } from './escalation.entity.js';
 import { ackToken } from './escalations.schema.js';
-import { EscalationsStore } from './escalations.store.js';
+import { EscalationsQueryStore } from './escalations.query.store.js';
 
 /** Nothing runs and nothing is fetched; the one form posts to where it came from. */
 const POLICY =
@@ -21,7 +21,7 @@ const POLICY =
 export class AckPageController {
   constructor(
     private readonly acknowledgements: Acknowledgements,
-    private readonly escalations: EscalationsStore,
+    private readonly queries: EscalationsQueryStore,
     @Inject(SETTINGS) private readonly settings: Pick<Settings, 'brand' | 'locale' | 'timeZone'>,
   ) {}
 
@@ -59,7 +59,7 @@ export class AckPageController {
   }
 
   private async views(escalations: EscalationEntity[]): Promise<AckView[]> {
-    const deliveries = await this.escalations.acknowledgers(escalations);
+    const deliveries = await this.queries.acknowledgers(escalations);
     return escalations.map(({ ruleName, state, nextAt, reason, acknowledgedAt, acknowledgedBy, acknowledgedDeliveryId }) => {
       const view: AckView = { ruleName, state, nextAt, reason };
       if (acknowledgedAt === null) return view;

@@ -7,6 +7,7 @@ import { LINK_SECRET } from '../transcripts/link.js';
 import type { DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { readAckToken } from './ack-link.js';
 import type { EscalationEntity } from './escalation.entity.js';
+import { EscalationsQueryStore } from './escalations.query.store.js';
 import { EscalationsStore, type Acknowledger } from './escalations.store.js';
 
 /** What the link in a message leads to. */
@@ -22,6 +23,7 @@ export class Acknowledgements {
   constructor(
     @Inject(LINK_SECRET) private readonly secret: string,
     private readonly escalations: EscalationsStore,
+    private readonly queries: EscalationsQueryStore,
     private readonly metrics: Metrics,
     private readonly events: EventBus,
     private readonly log: Log,
@@ -30,7 +32,7 @@ export class Acknowledgements {
   /** Changes nothing. @returns undefined for a link that leads nowhere (any more) */
   async lookUp(token: string): Promise<BehindLink | undefined> {
     const deliveryId = readAckToken(token, this.secret);
-    return deliveryId === undefined ? undefined : this.escalations.behindLink(deliveryId);
+    return deliveryId === undefined ? undefined : this.queries.behindLink(deliveryId);
   }
 
   /** Acknowledges what the link stands for; what was acknowledged before stays as it is. @returns it afterwards */
@@ -56,7 +58,7 @@ export class Acknowledgements {
 
   /** @throws NotFoundError */
   async find(id: string): Promise<EscalationEntity> {
-    const found = await this.escalations.find(id);
+    const found = await this.queries.find(id);
     if (!found) throw new NotFoundError('There is no such escalation');
     return found;
   }

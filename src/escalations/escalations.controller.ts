@@ -7,7 +7,7 @@ import { Acknowledgements } from './acknowledgements.service.js';
 import { escalationView } from './escalation-view.js';
 import type { EscalationEntity } from './escalation.entity.js';
 import { EscalationId, ListEscalations, shownEscalation } from './escalations.schema.js';
-import { EscalationsStore } from './escalations.store.js';
+import { EscalationsQueryStore } from './escalations.query.store.js';
 
 type EscalationView = ReturnType<typeof escalationView>;
 
@@ -17,7 +17,7 @@ type EscalationView = ReturnType<typeof escalationView>;
 @RequireScope('jobs:read')
 export class EscalationsController {
   constructor(
-    private readonly escalations: EscalationsStore,
+    private readonly queries: EscalationsQueryStore,
     private readonly acknowledgements: Acknowledgements,
   ) {}
 
@@ -26,8 +26,8 @@ export class EscalationsController {
   @ApiOkResponse({ standardSchema: pageOf(shownEscalation) })
   async list(@Query({ schema: ListEscalations }) query: ListEscalations): Promise<Page<EscalationView>> {
     const { limit, cursor, ...filter } = query;
-    const found = await this.escalations.list(filter, { limit, cursor });
-    const acknowledgers = await this.escalations.acknowledgers(found);
+    const found = await this.queries.list(filter, { limit, cursor });
+    const acknowledgers = await this.queries.acknowledgers(found);
     return toPage(found, limit, (escalation) => escalationView(escalation, acknowledgers));
   }
 
@@ -56,6 +56,6 @@ export class EscalationsController {
   }
 
   private async view(escalation: EscalationEntity): Promise<EscalationView> {
-    return escalationView(escalation, await this.escalations.acknowledgers([escalation]));
+    return escalationView(escalation, await this.queries.acknowledgers([escalation]));
   }
 }

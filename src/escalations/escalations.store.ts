@@ -1,19 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { In, LessThan, type EntityManager } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
 import { NEVER } from '../deliveries/delivery.js';
-import { DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { MINUTE } from '../duration.js';
 import { Ids } from '../ids.service.js';
 import { JobsStore } from '../jobs/jobs.store.js';
-import { EvaluationEntity } from '../rules/evaluation.entity.js';
-import { RuleVersionEntity } from '../rules/rule.entity.js';
-import type { RuleDefinition, SpeechMatch } from '../rules/rule.js';
 import type { Trigger } from '../transcripts/facts.js';
-import { stepTaken, subjectOf, type EscalationStart, type EscalationState, type SkippedInStep } from './escalation.js';
+import { stepTaken, subjectOf, type EscalationStart, type SkippedInStep } from './escalation.js';
 import { EscalationEntity } from './escalation.entity.js';
 
 /** What escalations begin with. */
@@ -28,12 +24,6 @@ export interface EscalationSource {
 /** Who acknowledges: a key of the API, or the recipient of a delivery. */
 export type Acknowledger = { key: string } | { deliveryId: string };
 
-export interface EscalationFilter {
-  state?: EscalationState | undefined;
-  jobId?: string | undefined;
-  ruleId?: string | undefined;
-}
-
 /** What a step makes, inside of the transaction that takes it. */
 export interface StepWork {
   state: 'open' | 'exhausted';
@@ -41,12 +31,6 @@ export interface StepWork {
   skipped: readonly SkippedInStep[];
   /** @returns how many deliveries were new */
   enqueue(tx: EntityManager): Promise<number>;
-}
-
-/** What an escalation began with. */
-interface Matched {
-  definition: RuleDefinition;
-  matches: SpeechMatch[];
 }
 
 /**
@@ -186,63 +170,6 @@ export class EscalationsStore {
       }
       return done;
     });
-  }
-
-  find(id: string): Promise<EscalationEntity | null> {
-    return this.database.reads.findOneBy(EscalationEntity, { id });
-  }
-
-  /** Newest first; one row more than `limit` tells of a next page. */
-  list(filter: EscalationFilter, page: { cursor?: string | undefined; limit: number }): Promise<EscalationEntity[]> {
-    const { state, jobId, ruleId } = filter;
-    return this.database.reads.find(EscalationEntity, {
-      where: {
-        ...(state === undefined ? {} : { state }),
-        ...(jobId === undefined ? {} : { jobId }),
-        ...(ruleId === undefined ? {} : { ruleId }),
-        ...(page.cursor === undefined ? {} : { id: LessThan(page.cursor) }),
-      },
-      order: { id: 'DESC' },
-      take: page.limit + 1,
-    });
-  }
-
-  /** A delivery, and the escalations that its link acknowledges; undefined when there is none. */
-  async behindLink(
-    deliveryId: string,
-  ): Promise<{ delivery: DeliveryEntity; escalations: EscalationEntity[] } | undefined> {
-    const delivery = await this.database.reads.findOneBy(DeliveryEntity, { id: deliveryId });
-    if (!delivery) return undefined;
-    const { jobId, aboutDeliveryId, ruleId } = delivery;
-    const escalations = await this.database.reads.findBy(EscalationEntity, {
-      jobId,
-      subject: subjectOf(jobId, aboutDeliveryId),
-      ruleId,
-    });
-    return escalations.length === 0 ? undefined : { delivery, escalations };
-  }
-
-  /** The version of the rule that matched, and the words that made it match; undefined when that version is not there any more. */
-  async matched({ jobId, ruleId, ruleVersion }: EscalationEntity): Promise<Matched | undefined> {
-    const { reads } = this.database;
-    const saved = await reads.findOneBy(RuleVersionEntity, { ruleId, version: ruleVersion });
-    if (!saved?.definition) return undefined;
-    const evaluation = await reads.findOne(EvaluationEntity, {
-      where: { jobId, ruleId, ruleVersion, matched: true },
-      order: { id: 'DESC' },
-    });
-    return { definition: saved.definition, matches: evaluation?.data.matches ?? [] };
-  }
-
-  /** The deliveries by whose links these were acknowledged, by id. */
-  async acknowledgers(escalations: readonly EscalationEntity[]): Promise<Map<string, DeliveryEntity>> {
-    const ids = escalations.flatMap(({ acknowledgedDeliveryId }) => acknowledgedDeliveryId ?? []);
-    if (ids.length === 0) return new Map();
-    const found = await this.database.reads.find(DeliveryEntity, {
-      where: { id: In(ids) },
-      select: { id: true, kind: true, channel: true, recipient: true, recipientData: true },
-    });
-    return new Map(found.map((delivery) => [delivery.id, delivery]));
   }
 
   /** What is in hand goes out, and what may have been sent stays in doubt. */

@@ -26,6 +26,11 @@ export class BacklogStore {
     return this.count('deliveries', 'updated_at', `state = 'held'`);
   }
 
+  exhaustedEscalations(): Promise<Backlog | undefined> {
+    const since = this.clock.now() - RECENT_WITHIN;
+    return this.count('escalations', 'updated_at', `state = 'exhausted' and updated_at >= ?`, [since]);
+  }
+
   async lateDeliveries(): Promise<(Backlog & { channel: string })[]> {
     return this.database.read(
       `select channel, count(*) as count, min(due_at) as since from deliveries

@@ -14,6 +14,7 @@ export const PROBLEM_KINDS = [
   'deliveries.unknown',
   'deliveries.held',
   'deliveries.late',
+  'escalations.exhausted',
   'channel.closed',
   'channel.failing',
   'alerts.path',
@@ -210,6 +211,18 @@ export function heldProblem(found: Backlog): OperatorProblem {
     summary: `${counted(found.count, 'delivery is', 'deliveries are')} held back by a cap.`,
     action:
       'GET /v1/deliveries?state=held gives the caps; when the messages are wanted, raise the cap or POST /v1/deliveries/{id}/retry, else …/cancel.',
+  };
+}
+
+export function exhaustedProblem(found: Backlog): OperatorProblem {
+  return {
+    key: 'escalations.exhausted',
+    kind: 'escalations.exhausted',
+    severity: 'warning',
+    ...found,
+    summary: `${counted(found.count, 'escalation has', 'escalations have')} come to the end in the last 7 days: everybody was told, and nobody acknowledged.`,
+    action:
+      'GET /v1/escalations?state=exhausted names jobs and rules; when somebody has taken care, POST /v1/escalations/{id}/acknowledge.',
   };
 }
 

@@ -85,6 +85,7 @@ export class Problems {
       counted('deliveries.dead', () => backlog.deadDeliveries(), problem.deadProblem),
       counted('deliveries.unknown', () => backlog.unknownDeliveries(), problem.unknownProblem),
       counted('deliveries.held', () => backlog.heldDeliveries(), problem.heldProblem),
+      counted('escalations.exhausted', () => backlog.exhaustedEscalations(), problem.exhaustedProblem),
       {
         kind: 'channel.closed',
         name: 'the channels',

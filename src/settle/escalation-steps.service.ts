@@ -5,6 +5,7 @@ import { deliveryFacts } from '../deliveries/message-composer.service.js';
 import { NotFoundError, UnprocessableError } from '../errors.js';
 import { afterStep } from '../escalations/escalation.js';
 import type { EscalationEntity } from '../escalations/escalation.entity.js';
+import { EscalationsQueryStore } from '../escalations/escalations.query.store.js';
 import { EscalationsStore } from '../escalations/escalations.store.js';
 import { StoredFactsReader } from '../jobs/stored-facts.service.js';
 import type { EscalationStep, RuleDefinition, RuleMatch, SpeechMatch } from '../rules/rule.js';
@@ -27,6 +28,7 @@ export type StepOutcome =
 export class EscalationSteps {
   constructor(
     private readonly escalations: EscalationsStore,
+    private readonly queries: EscalationsQueryStore,
     private readonly rules: RulesStore,
     private readonly storedFacts: StoredFactsReader,
     private readonly deliveries: DeliveriesStore,
@@ -37,7 +39,7 @@ export class EscalationSteps {
   async take(escalation: EscalationEntity): Promise<StepOutcome> {
     const ended = await this.endOf(escalation);
     if (ended !== undefined) return this.stop(escalation, ended);
-    const matched = await this.escalations.matched(escalation);
+    const matched = await this.queries.matched(escalation);
     if (!matched) return this.stop(escalation, 'the version of the rule that matched is not there any more');
     const steps = matched.definition.escalate ?? [];
     const step = steps[escalation.step];

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { HOUR, MINUTE } from '../../src/duration.js';
+import { EscalationsQueryStore } from '../../src/escalations/escalations.query.store.js';
 import { EscalationsStore } from '../../src/escalations/escalations.store.js';
 import { JobErasureStore } from '../../src/jobs/job-erasure.store.js';
 import { EscalationSteps } from '../../src/settle/escalation-steps.service.js';
@@ -25,12 +26,14 @@ const RULE = {
 describe.each(await databases())('a rule that escalates on %s', (kind) => {
   let herald: TestApp;
   let store: EscalationsStore;
+  let queries: EscalationsQueryStore;
   let steps: EscalationSteps;
   let ruleId = '';
 
   beforeAll(async () => {
     herald = await TestApp.start(kind, { env: { HERALD_PUBLIC_URL: PUBLIC_URL, HERALD_SMS_COUNTRIES: 'US' } });
     store = herald.app.get(EscalationsStore, { strict: false });
+    queries = herald.app.get(EscalationsQueryStore, { strict: false });
     steps = herald.app.get(EscalationSteps, { strict: false });
     const ops = { name: 'ops', email: 'ops@clinic.example' };
     for (const contact of [MAYA, ops])
@@ -115,6 +118,8 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
       '2 email maya@clinic.example',
       '2 email ops@clinic.example',
     ]);
+    const { problems } = (await herald.get('/v1/health')).body;
+    expect(problems).toContainEqual(expect.objectContaining({ kind: 'escalations.exhausted', count: 1 }));
     for (const delivery of all) {
       const { message } = (await herald.get(`/v1/deliveries/${delivery.id}`)).body;
       expect(message.text).toMatch(/https:\/\/herald\.example\.com\/a\/[\w-]{32}/);
@@ -263,7 +268,7 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
 
   it('takes each step once, however many ask for it at the same time', async () => {
     const { job, id } = await urgent();
-    const before = await store.find(id);
+    const before = await queries.find(id);
     if (!before) throw new Error('it was just there');
     const outcomes = await Promise.all(Array.from({ length: 8 }, () => steps.take(before)));
     expect(outcomes.map((outcome) => outcome.kind).sort()).toEqual([...Array<string>(7).fill('overtaken'), 'taken']);
@@ -276,7 +281,7 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     for (let round = 0; round < 6; round++) {
       const { job } = await call({ kind: 'urgent' });
       const { id } = await escalationOf(job);
-      const before = await store.find(id);
+      const before = await queries.find(id);
       if (!before) throw new Error('it was just there');
       const work = [
         (): Promise<unknown> => steps.take(before),
@@ -292,7 +297,7 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
 
   it('stores neither the step nor its messages when storing breaks', async () => {
     const { job, id } = await urgent();
-    const before = await store.find(id);
+    const before = await queries.find(id);
     if (!before) throw new Error('it was just there');
     const broken = store.takeStep(before, {
       state: 'open',

@@ -54,6 +54,7 @@ const escalations: Change = {
     'create unique index escalations_subject on escalations (subject, rule_id)',
     'create index escalations_job on escalations (job_id)',
     `create index escalations_next on escalations (next_at) where state = 'open'`,
+    `create index escalations_exhausted on escalations (updated_at) where state = 'exhausted'`,
     // Null: the rule has no steps.
     `alter table deliveries add column escalation_step ${integer}`,
   ],
