@@ -8,7 +8,7 @@ import type { RuleDefinition, SpeechMatch } from '../rules/rule.js';
 import { subjectOf, type EscalationState } from './escalation.js';
 import { EscalationEntity } from './escalation.entity.js';
 
-export interface EscalationFilter {
+interface EscalationFilter {
   state?: EscalationState | undefined;
   jobId?: string | undefined;
   ruleId?: string | undefined;

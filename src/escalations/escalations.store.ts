@@ -13,7 +13,7 @@ import { stepTaken, subjectOf, type EscalationStart, type SkippedInStep } from '
 import { EscalationEntity } from './escalation.entity.js';
 
 /** What escalations begin with. */
-export interface EscalationSource {
+interface EscalationSource {
   jobId: string;
   trigger: Trigger;
   /** A rule that has told of the job before, without steps, does not begin to escalate now. */
@@ -25,7 +25,7 @@ export interface EscalationSource {
 export type Acknowledger = { key: string } | { deliveryId: string };
 
 /** What a step makes, inside of the transaction that takes it. */
-export interface StepWork {
+interface StepWork {
   state: 'open' | 'exhausted';
   nextAt: number | null;
   skipped: readonly SkippedInStep[];

@@ -20,6 +20,7 @@ import { planNotifications, type Notification } from './plan.js';
 import { parseRule, type RuleContext } from './rule.schema.js';
 import { ReadingThread } from './reading-thread.service.js';
 import { ruleWarnings } from './rule-warnings.js';
+import { withSteps } from './steps.js';
 import type { ConditionOutcome, Evaluation, Rule, RuleDefinition, SpeechMatch } from './rule.js';
 
 /** What a rule would have done on a stored job; nothing is stored and nothing sent. */
@@ -28,7 +29,11 @@ export interface Trial {
   conditions: ConditionOutcome[];
   matches: SpeechMatch[];
   error?: string;
-  notifications: (Pick<Notification, 'channel' | 'to' | 'template' | 'state'> & { dueAt?: string; reason?: string })[];
+  /** Those of later steps as well: what would be sent if nobody acknowledged. */
+  notifications: (Pick<Notification, 'channel' | 'to' | 'template' | 'state' | 'step'> & {
+    dueAt?: string;
+    reason?: string;
+  })[];
   skipped: { action: number; to: string; reason: string }[];
 }
 
@@ -70,7 +75,7 @@ export class RuleCheck {
     // Tried also while it is switched off: that is when rules are written.
     const rule = { ...definition, enabled: true, id: 'trial', version: 0, createdAt: now, updatedAt: now };
     const [evaluation] = await this.evaluate(rule, jobId, facts, transcript);
-    const matches = evaluation?.matched === true ? [{ rule, evaluation }] : [];
+    const matches = evaluation?.matched === true ? withSteps({ rule, evaluation }) : [];
     const directory = await this.recipients.directory();
     const { notifications, skipped } = planNotifications(matches, facts, directory, this.channels.all(), now);
     return {
@@ -78,12 +83,13 @@ export class RuleCheck {
       conditions: evaluation?.conditions ?? [],
       matches: evaluation?.matches ?? [],
       ...(evaluation?.error === undefined ? {} : { error: evaluation.error }),
-      notifications: notifications.map(({ channel, to, template, state, dueAt, reason }) => ({
+      notifications: notifications.map(({ channel, to, template, state, step, dueAt, reason }) => ({
         channel,
         to,
         template,
         state,
         ...(state === 'waiting' ? { dueAt: isoTime(dueAt) } : {}),
+        ...(step === undefined ? {} : { step }),
         ...(reason === undefined ? {} : { reason }),
       })),
       skipped: skipped.map(({ action, to, reason }) => ({ action, to, reason })),

@@ -125,6 +125,8 @@ const trial = z.object({
       state: z.enum(['queued', 'waiting', 'dead', 'suppressed']),
       /** When it would go; only of what waits. */
       dueAt: z.iso.datetime().optional(),
+      /** Of a rule that escalates: 0 for its own actions, then the step. */
+      step: z.int().optional(),
       reason: z.string().optional(),
     }),
   ),

@@ -8,8 +8,9 @@ import type { EscalationEntity } from '../escalations/escalation.entity.js';
 import { EscalationsQueryStore } from '../escalations/escalations.query.store.js';
 import { EscalationsStore } from '../escalations/escalations.store.js';
 import { StoredFactsReader } from '../jobs/stored-facts.service.js';
-import type { EscalationStep, RuleDefinition, RuleMatch, SpeechMatch } from '../rules/rule.js';
+import type { RuleDefinition, RuleMatch, SpeechMatch } from '../rules/rule.js';
 import { RulesStore } from '../rules/rules.store.js';
+import { atStep } from '../rules/steps.js';
 import type { Facts } from '../transcripts/facts.js';
 import { NotifyService } from './notify.service.js';
 
@@ -41,23 +42,21 @@ export class EscalationSteps {
     if (ended !== undefined) return this.stop(escalation, ended);
     const matched = await this.queries.matched(escalation);
     if (!matched) return this.stop(escalation, 'the version of the rule that matched is not there any more');
-    const steps = matched.definition.escalate ?? [];
-    const step = steps[escalation.step];
-    if (!step) return this.stop(escalation, 'the rule has no further step');
+    const match = atStep(matchOf(escalation, matched.definition, matched.matches), escalation.step + 1);
+    if (!match) return this.stop(escalation, 'the rule has no further step');
     const facts = await this.factsOf(escalation);
     if (!facts) return this.stop(escalation, 'its job was erased');
-    return this.send(escalation, steps, matchOf(escalation, matched.definition, step, matched.matches), facts);
+    return this.send(escalation, match, facts);
   }
 
   private async send(
     escalation: EscalationEntity,
-    steps: readonly EscalationStep[],
     match: RuleMatch & { step: number },
     facts: Facts,
   ): Promise<StepOutcome> {
     const { jobId, trigger, aboutDeliveryId } = escalation;
     const plan = await this.notify.planStep(match, facts);
-    const next = afterStep(steps, match.step, this.clock.now());
+    const next = afterStep(match.rule.escalate ?? [], match.step, this.clock.now());
     const occasion = { jobId, ...(aboutDeliveryId === null ? {} : { aboutDeliveryId }) };
     const deliveries = await this.escalations.takeStep(escalation, {
       ...next,
@@ -95,16 +94,14 @@ export class EscalationSteps {
   }
 }
 
-/** The rule as it matched, with the actions of the next step in the place of its own. */
+/** The match as it was, made from what is stored of it. */
 function matchOf(
-  { step, ruleId, ruleName, ruleVersion, openedAt }: EscalationEntity,
+  { ruleId, ruleName, ruleVersion, openedAt }: EscalationEntity,
   definition: RuleDefinition,
-  { actions }: EscalationStep,
   matches: SpeechMatch[],
-): RuleMatch & { step: number } {
+): RuleMatch {
   return {
-    rule: { ...definition, actions, id: ruleId, version: ruleVersion, createdAt: openedAt, updatedAt: openedAt },
+    rule: { ...definition, id: ruleId, version: ruleVersion, createdAt: openedAt, updatedAt: openedAt },
     evaluation: { ruleId, ruleName, ruleVersion, matched: true, conditions: [], matches },
-    step: step + 1,
   };
 }

@@ -276,6 +276,7 @@ describe.each(await databases())('attacks on %s', (kind) => {
       ...operations,
       { method: 'GET', route: '/docs' },
       { method: 'GET', route: '/t/x' },
+      { method: 'GET', route: '/a/x' },
     ]) {
       if (route === '/v1/events') continue;
       const answer = await stage.server.api<unknown>(method, route, undefined, {

@@ -326,6 +326,17 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     });
   });
 
+  it('shows when it is checked what each step would send', async () => {
+    const { job } = await call({ kind: 'urgent' });
+    const { body } = await herald.api('POST', `/v1/rules/check?jobId=${job}`, { ...RULE, name: 'tried' });
+    expect(body.trial.notifications.map(({ step, channel, to }: AnyBody) => `${step} ${channel} ${to}`)).toEqual([
+      '0 email maya@clinic.example',
+      '1 sms +14155550123',
+      '2 email maya@clinic.example',
+      '2 email ops@clinic.example',
+    ]);
+  });
+
   it('keeps a contact that only a step names from being deleted', async () => {
     const only = await herald.api('POST', '/v1/contacts', { name: 'night', email: 'night@clinic.example' });
     await herald.api('POST', '/v1/rules', {

@@ -3,7 +3,8 @@ import { RecipientInvalidError } from '../../src/errors.js';
 import { toDirectory } from '../../src/recipients/directory.js';
 import { compileRule, evaluateRules } from '../../src/rules/evaluate.js';
 import { planNotifications, type Plan, type PlanChannel } from '../../src/rules/plan.js';
-import type { Action } from '../../src/rules/rule.js';
+import type { Action, RuleMatch } from '../../src/rules/rule.js';
+import { atStep, withSteps } from '../../src/rules/steps.js';
 import type { Facts } from '../../src/transcripts/facts.js';
 import { callSpeech, completedFacts, rule } from '../support/rules.js';
 
@@ -229,28 +230,35 @@ describe('planning notifications', () => {
 
 describe('planning for a rule that escalates', () => {
   const actions = [{ channel: 'email', to: ['a@b.co'], template: 'transcript-ready' }];
-  const escalating = (step?: number): Plan => {
-    const stored = rule({ name: 'r', id: 'rule-1', version: 3, actions, escalate: [{ after: '15m', actions }] });
-    const facts = completedFacts();
-    const [match] = evaluateRules([compileRule(stored)], facts, callSpeech()).matches;
-    if (!match) throw new Error('the rule has no condition');
-    return planNotifications([step === undefined ? match : { ...match, step }], facts, DIRECTORY, [EMAIL, SMS], NOW);
+  const match = (): RuleMatch => {
+    const escalate = [
+      { after: '15m', actions },
+      { after: '1h', actions: [...actions, { channel: 'sms', to: ['contact:on-call'], template: 'transcript-ready' }] },
+    ];
+    const stored = rule({ name: 'r', id: 'rule-1', version: 3, actions, escalate });
+    const [found] = evaluateRules([compileRule(stored)], completedFacts(), callSpeech()).matches;
+    if (!found) throw new Error('the rule has no condition');
+    return found;
   };
+  const planned = (matches: RuleMatch[]) =>
+    planNotifications(matches, completedFacts(), DIRECTORY, [EMAIL, SMS], NOW).notifications;
 
   it('marks its own actions as step 0, under the same key as those of any rule', () => {
-    expect(escalating().notifications).toMatchObject([{ step: 0, dedupeKey: 'job-1:rule-1:v3:0:email:a@b.co' }]);
+    expect(planned([match()])).toMatchObject([{ step: 0, dedupeKey: 'job-1:rule-1:v3:0:email:a@b.co' }]);
     expect(plan([{ to: ['a@b.co'] }]).notifications[0]).not.toHaveProperty('step');
   });
 
   it('lets each step write to the same person once more', () => {
-    const keys = [escalating(), escalating(1), escalating(2)].flatMap(({ notifications }) =>
-      notifications.map(({ dedupeKey }) => dedupeKey),
-    );
-    expect(keys).toEqual([
-      'job-1:rule-1:v3:0:email:a@b.co',
-      'job-1:rule-1:v3:s1.0:email:a@b.co',
-      'job-1:rule-1:v3:s2.0:email:a@b.co',
+    expect(planned(withSteps(match())).map(({ step, action, dedupeKey }) => [step, action, dedupeKey])).toEqual([
+      [0, 0, 'job-1:rule-1:v3:0:email:a@b.co'],
+      [1, 0, 'job-1:rule-1:v3:s1.0:email:a@b.co'],
+      [2, 0, 'job-1:rule-1:v3:s2.0:email:a@b.co'],
+      [2, 1, 'job-1:rule-1:v3:s2.1:sms:+14155550100'],
     ]);
-    expect(escalating(2).notifications).toMatchObject([{ step: 2, action: 0 }]);
+  });
+
+  it('has no step after the last', () => {
+    expect(atStep(match(), 2)?.rule.actions).toHaveLength(2);
+    expect([atStep(match(), 3), atStep(match(), 0)]).toEqual([undefined, undefined]);
   });
 });
