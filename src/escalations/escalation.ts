@@ -38,6 +38,13 @@ export interface EscalationStart {
   waitMs: number;
 }
 
+/** How an escalation stands after a step. */
+export interface AfterStep {
+  state: 'open' | 'exhausted';
+  /** Epoch milliseconds. */
+  nextAt: number | null;
+}
+
 /** Skipped recipients that are kept of one step. */
 const SKIPPED_MAX = 50;
 
@@ -73,7 +80,7 @@ export function afterStep(
   steps: readonly EscalationStep[],
   step: number,
   now: number,
-): { state: 'open' | 'exhausted'; nextAt: number | null } {
+): AfterStep {
   const next = steps[step];
   return next === undefined ? { state: 'exhausted', nextAt: null } : { state: 'open', nextAt: now + waitOf(next) };
 }

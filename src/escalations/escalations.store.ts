@@ -9,7 +9,7 @@ import { MINUTE } from '../duration.js';
 import { Ids } from '../ids.service.js';
 import { JobsStore } from '../jobs/jobs.store.js';
 import type { Trigger } from '../transcripts/facts.js';
-import { stepTaken, subjectOf, type EscalationStart, type SkippedInStep } from './escalation.js';
+import { stepTaken, subjectOf, type AfterStep, type EscalationStart, type SkippedInStep } from './escalation.js';
 import { EscalationEntity } from './escalation.entity.js';
 
 /** What escalations begin with. */
@@ -26,8 +26,8 @@ export type Acknowledger = { key: string } | { deliveryId: string };
 
 /** What a step makes, inside of the transaction that takes it. */
 interface StepWork {
-  state: 'open' | 'exhausted';
-  nextAt: number | null;
+  /** What stands after it, by the time at which it is taken. */
+  next: (now: number) => AfterStep;
   skipped: readonly SkippedInStep[];
   /** @returns how many deliveries were new */
   enqueue(tx: EntityManager): Promise<number>;
@@ -117,10 +117,11 @@ export class EscalationsStore {
    * @param escalation as it was read
    * @returns how many deliveries were new; undefined when the step was taken, acknowledged or stopped meanwhile
    */
-  takeStep(escalation: EscalationEntity, { state, nextAt, skipped, enqueue }: StepWork): Promise<number | undefined> {
+  takeStep(escalation: EscalationEntity, { next, skipped, enqueue }: StepWork): Promise<number | undefined> {
     const { id, step } = escalation;
     return this.write(escalation.jobId, async (tx) => {
       const now = this.clock.now();
+      const { state, nextAt } = next(now);
       const moved = await this.change(
         tx,
         `step = ?, state = ?, next_at = ?, updated_at = ? where id = ? and state = 'open' and step = ?`,

@@ -5,6 +5,7 @@ import { SETTINGS } from '../config/settings.js';
 import { storageFaultOf } from '../database/storage-fault.js';
 import { DISPATCHER, type DeliveryDispatcher } from '../deliveries/delivery-dispatcher.js';
 import { SECOND } from '../duration.js';
+import type { EscalationState } from '../escalations/escalation.js';
 import type { EscalationEntity } from '../escalations/escalation.entity.js';
 import { EscalationsStore } from '../escalations/escalations.store.js';
 import { EventBus } from '../event-bus.service.js';
@@ -91,20 +92,24 @@ export class EscalationLoop implements OnApplicationBootstrap, BeforeApplication
     }
   }
 
-  private tell({ id, jobId, ruleId }: EscalationEntity, outcome: StepOutcome): void {
+  private tell({ id, jobId, ruleId, steps }: EscalationEntity, outcome: StepOutcome): void {
     if (outcome.kind === 'overtaken') return;
-    const state = outcome.kind === 'stopped' ? 'stopped' : outcome.state;
-    const event = outcome.kind === 'stopped' ? 'stopped' : 'step';
-    this.metrics.escalations.inc({ event });
-    if (state === 'exhausted') this.metrics.escalations.inc({ event: state });
-    this.events.publish({ type: `escalation.${event}`, id, jobId, state });
-    if (outcome.kind === 'taken') {
-      const { step, deliveries } = outcome;
-      this.log.info('escalation.step', { escalationId: id, jobId, ruleId, step, deliveries, state });
-      if (deliveries > 0) this.dispatcher.wake();
-    } else {
-      this.log.info('escalation.stopped', { escalationId: id, jobId, ruleId });
+    const named = { escalationId: id, jobId, ruleId };
+    if (outcome.kind === 'stopped') {
+      this.publish('stopped', id, jobId, 'stopped');
+      this.log.info('escalation.stopped', named);
+      return;
     }
+    const { step, deliveries } = outcome;
+    this.publish('step', id, jobId, step < steps ? 'open' : 'exhausted');
+    if (step === steps) this.metrics.escalations.inc({ event: 'exhausted' });
+    this.log.info('escalation.step', { ...named, step, of: steps, deliveries });
+    if (deliveries > 0) this.dispatcher.wake();
+  }
+
+  private publish(event: 'step' | 'stopped', id: string, jobId: string, state: EscalationState): void {
+    this.metrics.escalations.inc({ event });
+    this.events.publish({ type: `escalation.${event}`, id, jobId, state });
   }
 
   /** At the start, and when the wall clock steps back against the monotonic one. */

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../clock.js';
 import { DeliveriesStore } from '../deliveries/deliveries.store.js';
 import { deliveryFacts } from '../deliveries/message-composer.service.js';
 import { NotFoundError, UnprocessableError } from '../errors.js';
@@ -16,7 +15,7 @@ import { NotifyService } from './notify.service.js';
 
 /** What came of an escalation whose step was due. */
 export type StepOutcome =
-  | { kind: 'taken'; step: number; deliveries: number; state: 'open' | 'exhausted' }
+  | { kind: 'taken'; step: number; deliveries: number }
   | { kind: 'stopped'; reason: string }
   /** Another replica was faster, or somebody acknowledged in this moment. */
   | { kind: 'overtaken' };
@@ -34,7 +33,6 @@ export class EscalationSteps {
     private readonly storedFacts: StoredFactsReader,
     private readonly deliveries: DeliveriesStore,
     private readonly notify: NotifyService,
-    private readonly clock: Clock,
   ) {}
 
   async take(escalation: EscalationEntity): Promise<StepOutcome> {
@@ -56,15 +54,13 @@ export class EscalationSteps {
   ): Promise<StepOutcome> {
     const { jobId, trigger, aboutDeliveryId } = escalation;
     const plan = await this.notify.planStep(match, facts);
-    const next = afterStep(match.rule.escalate ?? [], match.step, this.clock.now());
     const occasion = { jobId, ...(aboutDeliveryId === null ? {} : { aboutDeliveryId }) };
     const deliveries = await this.escalations.takeStep(escalation, {
-      ...next,
+      next: (now) => afterStep(match.rule.escalate ?? [], match.step, now),
       skipped: plan.skipped,
       enqueue: (tx) => this.notify.writeStep(tx, plan, trigger, occasion),
     });
-    if (deliveries === undefined) return { kind: 'overtaken' };
-    return { kind: 'taken', step: match.step, deliveries, state: next.state };
+    return deliveries === undefined ? { kind: 'overtaken' } : { kind: 'taken', step: match.step, deliveries };
   }
 
   /** Why there are no further steps; undefined when there may be. */
