@@ -60,14 +60,16 @@ export class AckPageController {
 
   private async views(escalations: EscalationEntity[]): Promise<AckView[]> {
     const deliveries = await this.queries.acknowledgers(escalations);
-    return escalations.map(({ ruleName, state, nextAt, reason, acknowledgedAt, acknowledgedBy, acknowledgedDeliveryId }) => {
-      const view: AckView = { ruleName, state, nextAt, reason };
-      if (acknowledgedAt === null) return view;
-      const delivery = deliveries.get(acknowledgedDeliveryId ?? '');
-      const who = delivery
-        ? shownName({ name: delivery.recipientData.name, address: delivery.recipient })
-        : (acknowledgedBy ?? undefined);
-      return { ...view, acknowledged: { at: acknowledgedAt, ...(who === undefined ? {} : { who }) } };
-    });
+    return escalations.map(
+      ({ ruleName, state, nextAt, reason, acknowledgedAt, acknowledgedBy, acknowledgedDeliveryId }) => {
+        const view: AckView = { ruleName, state, nextAt, reason };
+        if (acknowledgedAt === null) return view;
+        const delivery = deliveries.get(acknowledgedDeliveryId ?? '');
+        const who = delivery
+          ? shownName({ name: delivery.recipientData.name, address: delivery.recipient })
+          : (acknowledgedBy ?? undefined);
+        return { ...view, acknowledged: { at: acknowledgedAt, ...(who === undefined ? {} : { who }) } };
+      },
+    );
   }
 }

@@ -88,7 +88,8 @@ function sentenceOf(view: AckView, options: AckPageOptions): string {
     const by = who === undefined ? '' : ` by <b dir="auto">${escapeHtml(who)}</b>`;
     return `${rule} was acknowledged${by}, ${time(at, options)}. Nothing further is sent.`;
   }
-  if (view.state === 'stopped') return `${rule} was stopped: ${escapeHtml(view.reason ?? '')}. Nothing further is sent.`;
+  if (view.state === 'stopped')
+    return `${rule} was stopped: ${escapeHtml(view.reason ?? '')}. Nothing further is sent.`;
   if (view.nextAt === null) return `${rule} still waits for somebody; everybody has been told.`;
   return `${rule} waits for somebody. If nobody takes care of it, the next are told ${time(view.nextAt, options)}.`;
 }

@@ -52,7 +52,9 @@ export class Acknowledgements {
     await this.acknowledge([await this.find(id)], { key });
     const escalation = await this.find(id);
     if (escalation.state === 'stopped')
-      throw new ConflictError(`The escalation was stopped (${escalation.reason ?? ''}): there is nothing to acknowledge`);
+      throw new ConflictError(
+        `The escalation was stopped (${escalation.reason ?? ''}): there is nothing to acknowledge`,
+      );
     return escalation;
   }
 

@@ -76,11 +76,7 @@ function waitOf({ after }: EscalationStep): number {
  * @param step the one that is taken now, from 1
  * @param now epoch milliseconds; the next wait is counted from here, so that steps that are late do not come all at once
  */
-export function afterStep(
-  steps: readonly EscalationStep[],
-  step: number,
-  now: number,
-): AfterStep {
+export function afterStep(steps: readonly EscalationStep[], step: number, now: number): AfterStep {
   const next = steps[step];
   return next === undefined ? { state: 'exhausted', nextAt: null } : { state: 'open', nextAt: now + waitOf(next) };
 }

@@ -22,7 +22,9 @@ export class EscalationsController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'List escalations, newest first: what still waits is `state=open`, what nobody took `state=exhausted`' })
+  @ApiOperation({
+    summary: 'List escalations, newest first: what still waits is `state=open`, what nobody took `state=exhausted`',
+  })
   @ApiOkResponse({ standardSchema: pageOf(shownEscalation) })
   async list(@Query({ schema: ListEscalations }) query: ListEscalations): Promise<Page<EscalationView>> {
     const { limit, cursor, ...filter } = query;

@@ -30,7 +30,7 @@ interface StepWork {
   next: (now: number) => AfterStep;
   skipped: readonly SkippedInStep[];
   /** @returns how many deliveries were new */
-  enqueue(tx: EntityManager): Promise<number>;
+  enqueue: (tx: EntityManager) => Promise<number>;
 }
 
 /**
@@ -167,7 +167,13 @@ export class EscalationsStore {
         if (count === 0) continue;
         done.push(id);
         await this.cancelSteps(tx, id);
-        await this.audit.record(tx, key ?? 'recipient', 'escalation.acknowledged', id, deliveryId ? { deliveryId } : {});
+        await this.audit.record(
+          tx,
+          key ?? 'recipient',
+          'escalation.acknowledged',
+          id,
+          deliveryId ? { deliveryId } : {},
+        );
       }
       return done;
     });

@@ -38,7 +38,8 @@ const StepSchema = z
     actions: z.array(ActionSchema).min(1).max(20),
   })
   .meta({
-    description: 'What is sent when nobody has acknowledged for so long after the step before; the actions of the rule are the first.',
+    description:
+      'What is sent when nobody has acknowledged for so long after the step before; the actions of the rule are the first.',
   });
 
 function isStepLength(text: string): boolean {

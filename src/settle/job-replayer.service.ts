@@ -158,9 +158,10 @@ export class JobReplayer {
 /** Evaluations of the rules that have something new to tell; the others were kept when the job was settled. */
 function onlyOf(decision: Decision, fresh: Notification[]): Decision {
   const telling = new Set(fresh.map(({ ruleId }) => ruleId));
-  const { trigger, evaluations, plan } = decision;
+  const { trigger, evaluations, plan, escalations } = decision;
   return {
     trigger,
+    escalations: escalations.filter(({ ruleId }) => telling.has(ruleId)),
     evaluations: evaluations.filter(({ ruleId }) => telling.has(ruleId)),
     plan: { notifications: fresh, skipped: plan.skipped.filter(({ ruleId }) => telling.has(ruleId)) },
   };

@@ -22,7 +22,7 @@ export class ReplayStore {
   planned(manager: EntityManager, jobId: string): Promise<Planned[]> {
     return manager.query<Planned[]>(
       this.database.dialect.bind(
-        'select rule_id as "ruleId", kind, recipient as "to", template from deliveries where job_id = ?',
+        'select rule_id as "ruleId", kind, recipient as "to", template from deliveries where job_id = ? and coalesce(escalation_step, 0) = 0',
       ),
       [jobId],
     );

@@ -38,8 +38,7 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     queries = herald.app.get(EscalationsQueryStore, { strict: false });
     steps = herald.app.get(EscalationSteps, { strict: false });
     const ops = { name: 'ops', email: 'ops@clinic.example' };
-    for (const contact of [MAYA, ops])
-      expect((await herald.api('POST', '/v1/contacts', contact)).status).toBe(201);
+    for (const contact of [MAYA, ops]) expect((await herald.api('POST', '/v1/contacts', contact)).status).toBe(201);
     const group = { name: 'everybody', members: ['maya', 'ops'] };
     expect((await herald.api('POST', '/v1/groups', group)).status).toBe(201);
     const made = await herald.api('POST', '/v1/rules', RULE);
@@ -53,7 +52,7 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
 
   /** A call that somebody transcribed elsewhere. @returns its job and its callback, settled */
   async function call(tags: Record<string, string>): Promise<{ job: string; callback: string }> {
-    const body = JSON.parse(readFixture('diarized.json').toString('utf8')) as AnyBody;
+    const body = JSON.parse(readFixture('diarized.json').toString('utf8'));
     body.metadata.request_id = randomUUID();
     body.metadata.extra = tags;
     const answer = await fetch(`${herald.url}/hook`, {
@@ -97,16 +96,24 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
   /** A moment in which the loop would have taken what is due. */
   const loopHasLooked = async (): Promise<void> => {
     await until(
-      () => herald.database.read<{ n: number }>(
-        `select count(*) as n from escalations where state = 'open' and next_at <= ${String(herald.clock.now())}`,
-      ),
+      () =>
+        herald.database.read<{ n: number }>(
+          `select count(*) as n from escalations where state = 'open' and next_at <= ${String(herald.clock.now())}`,
+        ),
       ([row]) => Number(row?.n) === 0,
     );
   };
 
   it('goes on at its times while nobody acknowledges, and every message has the link', async () => {
     const { job, id } = await urgent();
-    expect(await escalationOf(job)).toMatchObject({ id, state: 'open', step: 0, steps: 2, acknowledged: null, ruleName: 'urgent' });
+    expect(await escalationOf(job)).toMatchObject({
+      id,
+      state: 'open',
+      step: 0,
+      steps: 2,
+      acknowledged: null,
+      ruleName: 'urgent',
+    });
     expect(await stepsOf(job)).toEqual(['0 email maya@clinic.example']);
     herald.clock.aheadMs += 16 * MINUTE;
     const between = await escalated(job, ({ step }) => step === 1);
@@ -177,10 +184,14 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     await escalated(job, ({ step }) => step === 1);
     const reader = await herald.key('jobs:read');
     const writer = await herald.key('jobs:write');
-    const as = (key: string) => herald.api('POST', `/v1/escalations/${id}/acknowledge`, undefined, { authorization: `Bearer ${key}` });
+    const as = (key: string) =>
+      herald.api('POST', `/v1/escalations/${id}/acknowledge`, undefined, { authorization: `Bearer ${key}` });
     expect((await as(reader)).status).toBe(403);
     const done = await as(writer);
-    expect(done).toMatchObject({ status: 200, body: { state: 'acknowledged', acknowledged: { via: 'api', by: 'jobs:write' } } });
+    expect(done).toMatchObject({
+      status: 200,
+      body: { state: 'acknowledged', acknowledged: { via: 'api', by: 'jobs:write' } },
+    });
     expect((await as(writer)).body).toEqual(done.body);
     await herald.api('POST', '/v1/sending/resume');
     expect((await deliveriesOf(job)).map(({ step, state, reason }) => ({ step, state, reason }))).toEqual([
@@ -210,7 +221,12 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     });
     const other = await call({ kind: 'plain' });
     const { name, when } = plain.body;
-    const changed = await herald.api('PUT', `/v1/rules/${plain.body.id}`, { ...RULE, name, when }, { 'if-match': '"v1"' });
+    const changed = await herald.api(
+      'PUT',
+      `/v1/rules/${plain.body.id}`,
+      { ...RULE, name, when },
+      { 'if-match': '"v1"' },
+    );
     expect(changed.status).toBe(200);
     for (const replayed of [callback, other.callback]) {
       expect((await herald.api('POST', `/v1/callbacks/${replayed}/replay`)).status).toBeLessThan(300);
@@ -219,7 +235,9 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
         ({ state }: AnyBody) => state === 'settled',
       );
     }
-    expect((await herald.get(`/v1/escalations?jobId=${job}`)).body.items).toMatchObject([{ id, state: 'acknowledged' }]);
+    expect((await herald.get(`/v1/escalations?jobId=${job}`)).body.items).toMatchObject([
+      { id, state: 'acknowledged' },
+    ]);
     expect((await herald.get(`/v1/escalations?jobId=${other.job}`)).body.items).toEqual([]);
     expect(await stepsOf(job)).toHaveLength(1);
   });
@@ -228,7 +246,11 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     const rule = async (name: string): Promise<string> =>
       (await herald.api('POST', '/v1/rules', { ...RULE, name, when: `job.tags.kind == '${name}'` })).body.id;
     const [changed, off, deleted] = [await rule('changed'), await rule('off'), await rule('deleted')];
-    const [first, second, third] = [await call({ kind: 'changed' }), await call({ kind: 'off' }), await call({ kind: 'deleted' })];
+    const [first, second, third] = [
+      await call({ kind: 'changed' }),
+      await call({ kind: 'off' }),
+      await call({ kind: 'deleted' }),
+    ];
     const later = { ...RULE, name: 'changed', when: 'false', escalate: [{ after: '7d', actions: RULE.actions }] };
     const match = { 'if-match': '"v1"' };
     expect((await herald.api('PUT', `/v1/rules/${changed}`, later, match)).status).toBe(200);
@@ -323,7 +345,11 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
       expect((await fetch(`${herald.url}/a/${token}`, { method: 'POST' })).status).toBe(404);
     const json = { method: 'POST', body: '{}', headers: { 'content-type': 'text/plain' } };
     expect((await fetch(`${herald.url}/a/x`, json)).status).toBe(415);
-    const wrong = await herald.api('POST', '/v1/rules', { ...RULE, name: 'wrong', escalate: [{ after: '15', actions: [] }] });
+    const wrong = await herald.api('POST', '/v1/rules', {
+      ...RULE,
+      name: 'wrong',
+      escalate: [{ after: '15', actions: [] }],
+    });
     expect(wrong).toMatchObject({
       status: 422,
       body: { errors: [{ pointer: '/escalate/0/after' }, { pointer: '/escalate/0/actions' }] },
@@ -379,7 +405,7 @@ describe.each((await databases()).filter((kind) => kind === 'PostgreSQL'))('repl
       });
       expect(made.status).toBe(201);
       for (let i = 0; i < CALLS; i++) {
-        const body = JSON.parse(readFixture('mono-punctuated.json').toString('utf8')) as AnyBody;
+        const body = JSON.parse(readFixture('mono-punctuated.json').toString('utf8'));
         body.metadata.request_id = randomUUID();
         await fetch(`${first.url}/hook`, {
           method: 'POST',
@@ -398,7 +424,7 @@ describe.each((await databases()).filter((kind) => kind === 'PostgreSQL'))('repl
         `select job_id, escalation_step, count(*) as n from deliveries where rule_name = 'urgent' group by job_id, escalation_step`,
       );
       expect(rows).toHaveLength(3 * CALLS);
-      expect(rows.every(({ n }) => Number(n) === 1)).toBe(true);
+      expect(rows.every(({ n }) => n === 1)).toBe(true);
     } finally {
       await second.close();
       await first.close();

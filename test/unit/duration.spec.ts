@@ -48,7 +48,9 @@ describe('a time as people write it in JSON', () => {
   it('is never anything but a whole number of its unit', () => {
     fc.assert(
       fc.property(fc.nat(999_999), fc.constantFrom('s', 'm', 'h', 'd'), (amount, unit) => {
-        expect(parseDuration(`${String(amount)}${unit}`)).toBe(amount * { s: SECOND, m: MINUTE, h: HOUR, d: DAY }[unit]);
+        expect(parseDuration(`${String(amount)}${unit}`)).toBe(
+          amount * { s: SECOND, m: MINUTE, h: HOUR, d: DAY }[unit],
+        );
       }),
     );
   });
