@@ -81,8 +81,7 @@ export class BundlesStore {
   release(waiter: Waiter, together: boolean): Promise<Released> {
     return this.database.uow.run(async (tx) => {
       const due = await this.lock(tx, waiter);
-      // A bundle that met quiet hours again is not put into another one, nor is what asks for consent.
-      const loose = together ? due.filter((row) => row.jobId !== '' && !row.dedupeKey.startsWith(BUNDLE)) : [];
+      const loose = together ? due.filter(mayBeBundled) : [];
       const items = loose.length > 1 ? loose : [];
       const single = due.filter((row) => !items.includes(row));
       for (const row of single) await this.queue(tx, waiter, row.id);
@@ -163,6 +162,11 @@ export class BundlesStore {
     await caps.close();
     return held;
   }
+}
+
+/** A bundle that met quiet hours again is not put into another one, nor is what asks for consent, or to be acknowledged. */
+function mayBeBundled({ jobId, dedupeKey, escalationStep }: DeliveryEntity): boolean {
+  return jobId !== '' && escalationStep === null && !dedupeKey.startsWith(BUNDLE);
 }
 
 const THEIRS = `state = 'waiting' and due_at <= ? and channel = ? and recipient = ? and urgent = ?`;

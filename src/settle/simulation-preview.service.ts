@@ -71,6 +71,7 @@ function asDelivery(
     previewSegments: previewSegments ?? null,
     matches: notification.matches,
     aboutDeliveryId: null,
+    escalationStep: notification.step ?? null,
     bundleId: null,
     urgent: notification.urgent === true ? 1 : 0,
     state: 'queued',
