@@ -144,7 +144,7 @@ describe.each(await databases())('erasure on %s', (kind) => {
       await stage.sql(`update deliveries set state = 'held', due_at = 9007199254740991`);
       await post('/v1/suppressions', { kind: 'sms', address: PHONE, reason: 'STOP' });
       const { body: proof } = await post<Proof>('/v1/erasures', { kind: 'phone', value: '+1 415 555 2671' });
-      expect(proof.remains).toEqual({ suppressions: 1, rules: ['text-dana'] });
+      expect(proof.remains).toEqual({ suppressions: 1, withdrawals: 0, rules: ['text-dana'] });
       expect(proof.counts).toMatchObject({ jobs: 0, deliveries: 1 });
       const delivery = await stage.delivery(job.deliveries[0]?.id ?? '');
       expect(delivery).toMatchObject({ state: 'cancelled', message: null } satisfies Partial<DeliveryBody>);

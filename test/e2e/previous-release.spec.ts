@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { migrations } from '../../src/database/data-source.js';
 import { readFixture } from '../fixtures/deepgram/index.js';
 import { runCli } from '../support/cli.js';
 import { JOB, PreviousRelease, WAITING } from '../support/previous-release.js';
@@ -21,8 +22,10 @@ describe.each(await databases())('the file of the release before on %s', (kind) 
       expect(await runCli(['migrate'], previous.env)).toMatchObject({ code: 0 });
       expect(await stage.count('erasures')).toBe(0);
       expect(await stage.count('jobs', 'deadline_at is not null')).toBe(1);
-      const undone = await runCli(['migrate', '--undo'], previous.env);
-      expect(undone).toMatchObject({ code: 0, output: expect.stringContaining('Lost is what only this version knew') });
+      for (let release = migrations.length; release > 1; release--) {
+        const undone = await runCli(['migrate', '--undo'], previous.env);
+        expect(undone).toMatchObject({ code: 0, output: expect.stringContaining('Lost is what only this version') });
+      }
       expect(await previous.dump()).toEqual(before);
       const further = await runCli(['migrate', '--undo'], previous.env);
       expect(further).toMatchObject({ code: 1, output: expect.stringContaining('no earlier release') });
