@@ -94,6 +94,15 @@ export class ContentStore {
     return true;
   }
 
+  /** Drops a message that asked for consent; the ledger keeps that it was asked. @returns false when it is gone already */
+  async dropInvitation(id: string): Promise<boolean> {
+    const { dialect, uow } = this.database;
+    return uow.run(async (tx) => {
+      await changed(tx, dialect.bind('delete from attempts where delivery_id = ?'), [id]);
+      return (await changed(tx, dialect.bind(`delete from deliveries where id = ? and job_id = ''`), [id])) > 0;
+    });
+  }
+
   private async dropMatchedWords(tx: EntityManager, jobId: string): Promise<void> {
     const { dialect } = this.database;
     const found = await rows<{ id: string; data: string }>(

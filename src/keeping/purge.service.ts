@@ -112,6 +112,11 @@ export class Purge implements OnApplicationBootstrap, BeforeApplicationShutdown 
       (before) => this.due.endedJobs(before, BATCH),
       async (id) => (await this.jobs.eraseRows(id, 'retention', true)) !== undefined,
     );
+    await this.each(
+      retentionDays,
+      (before) => this.due.invitations(before, BATCH),
+      (id) => this.contents.dropInvitation(id),
+    );
     const { jobs, contents, audio, callbacks } = report;
     if (jobs + contents + audio + callbacks > 0) this.log.info('keeping.purged', { jobs, contents, audio, callbacks });
     return report;

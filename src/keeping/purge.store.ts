@@ -35,6 +35,15 @@ export class PurgeStore {
     );
   }
 
+  /** Messages that asked for consent: they come of no job that would take them along. */
+  invitations(before: number, limit: number): Promise<string[]> {
+    return this.ids(
+      `select id from deliveries where job_id = '' and created_at < ?
+          and state not in ('queued', 'waiting', 'sending', 'unknown', 'held') order by id limit ?`,
+      [before, limit],
+    );
+  }
+
   /** An overdue job has no end, but nothing is awaited of it that long. Two questions, each with an index of its own. */
   private async ended(condition: string, before: number, limit: number): Promise<string[]> {
     const settled = await this.ids(

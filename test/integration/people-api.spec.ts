@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DeliveryEntity } from '../../src/deliveries/delivery.entity.js';
 import { DAY, HOUR } from '../../src/duration.js';
 import { Ids } from '../../src/ids.service.js';
+import { Purge } from '../../src/keeping/purge.service.js';
 import { databases, TestApp } from '../support/app.js';
 import { until } from '../support/until.js';
 
@@ -10,7 +11,9 @@ const NIGHT = { from: '21:00', until: '07:00' };
 describe.each(await databases())('people on %s', (kind) => {
   let herald: TestApp;
   beforeAll(async () => {
-    herald = await TestApp.start(kind, { env: { HERALD_SMS_CONSENT: 'required', HERALD_TIME_ZONE: 'Europe/Berlin' } });
+    herald = await TestApp.start(kind, {
+      env: { HERALD_SMS_CONSENT: 'required', HERALD_TIME_ZONE: 'Europe/Berlin', HERALD_RETENTION_DAYS: '30' },
+    });
   });
   afterAll(() => herald.close());
 
@@ -215,10 +218,25 @@ describe.each(await databases())('people on %s', (kind) => {
     );
   });
 
+  it('drops a message that asked for consent when its time is over, and no other', async () => {
+    const old = await insert('old@example.com', 'sent', 0, { jobId: '', createdAt: herald.clock.now() - 31 * DAY });
+    const young = await insert('young@example.com', 'sent', 0, { jobId: '' });
+    const open = await insert('open@example.com', 'held', 0, { jobId: '', createdAt: 0 });
+    await herald.app.get(Purge, { strict: false }).run();
+    const left = await herald.database.read<{ id: string }>(`select id from deliveries where job_id = ''`);
+    expect(left.map(({ id }) => id).sort()).toEqual([young, open].sort());
+    expect(left).not.toContainEqual({ id: old });
+  });
+
   const read = async (id: string) =>
     (await herald.get<{ state: string; dueAt: string | null; reason: string }>(`/v1/deliveries/${id}`)).body;
 
-  async function insert(recipient: string, state: string, dueAt: number): Promise<string> {
+  async function insert(
+    recipient: string,
+    state: string,
+    dueAt: number,
+    over: Partial<DeliveryEntity> = {},
+  ): Promise<string> {
     const id = herald.app.get(Ids, { strict: false }).next();
     await herald.database.uow.run((tx) =>
       tx.insert(DeliveryEntity, {
@@ -244,6 +262,7 @@ describe.each(await databases())('people on %s', (kind) => {
         queuedAt: herald.clock.now(),
         createdAt: herald.clock.now(),
         updatedAt: herald.clock.now(),
+        ...over,
       }),
     );
     return id;
