@@ -159,6 +159,25 @@ describe.each(await databases())('why, on %s', (kind) => {
       await herald.api('DELETE', `/v1/rules/${stopId}`, undefined, { 'if-match': '*' });
     });
 
+    it('keeps with each evaluation what came of the rule, in one word', async () => {
+      const ids = {
+        matched: await save('o-matched', { when: "job.tags.o == 'x'", order: -9 }),
+        failed: await save('o-failed', { when: 'transcript.speakers[9].talk > 1.0', order: -9 }),
+        unmatched: await save('o-unmatched', { when: "speech.says('lawyer')", order: -9 }),
+      };
+      const stop = await save('o-stop', { when: "job.tags.o == 'x'", stop: true, order: -8, actions: [] });
+      const skipped = await save('o-skipped', { when: 'true' });
+      const jobId = await settle({ o: 'x' });
+      const outcomes = new Map((await job(jobId)).evaluations.map(({ ruleId, outcome }: AnyBody) => [ruleId, outcome]));
+      for (const [outcome, id] of Object.entries({ ...ids, skipped }))
+        expect([id, outcomes.get(id)]).toEqual([id, outcome]);
+      expect((await explain(jobId, 'rule=o-failed')).body).toMatchObject({
+        evaluated: { matched: false, error: 'there is no such item in transcript.speakers[9]' },
+        reason: 'there is no such item in transcript.speakers[9]',
+      });
+      await herald.api('DELETE', `/v1/rules/${stop}`, undefined, { 'if-match': '*' });
+    });
+
     it('explains a rule on failures', async () => {
       const actions = [{ ...LEAD, template: 'transcript-failed' }];
       await save('unreadable', { on: 'transcript.failed', when: "failure.code == 'OTHER'", actions });
