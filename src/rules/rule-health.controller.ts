@@ -8,7 +8,7 @@ import { pageOf } from '../http/openapi.js';
 import type { Page } from '../http/page.js';
 import { isoTime } from '../iso-time.js';
 import type { CompiledRule } from './evaluate.js';
-import { adviceFor, FINDINGS, ruleFindings, type RuleCounts } from './rule-health.js';
+import { adviceFor, FINDINGS, ruleFindings } from './rule-health.js';
 import { RuleHealthStore } from './rule-health.store.js';
 import { listRules, pageOfRules } from './rules-page.js';
 import { RulesStore } from './rules.store.js';
@@ -28,7 +28,7 @@ const shownHealth = z.object({
   matched: z.int(),
   /** Jobs for which its condition could not be evaluated. */
   failed: z.int(),
-  /** Ever, by whatever version. */
+  /** In the days asked for, by whatever version. */
   lastMatchedAt: z.iso.datetime().nullable(),
   changedAt: z.iso.datetime(),
   findings: z.array(z.enum(FINDINGS)),
@@ -38,8 +38,6 @@ const shownHealth = z.object({
   problem: z.string().optional(),
 });
 type ShownHealth = z.infer<typeof shownHealth>;
-
-const NOTHING: RuleCounts = { evaluated: 0, matched: 0, failed: 0 };
 
 /** Rules that nobody hears of, or too often. */
 @ApiTags('rules')
@@ -58,24 +56,19 @@ export class RuleHealthController {
   async list(@Query({ schema: healthQuery }) { days, ...query }: HealthQuery): Promise<Page<ShownHealth>> {
     const { items, ...next } = pageOfRules(await this.rules.list(), query);
     const now = this.clock.now();
-    const since = ({ rule }: CompiledRule): number => Math.max(now - days * DAY, rule.updatedAt);
-    const counted = await this.health.counts(
-      items.map((item) => ({ id: item.rule.id, since: since(item) })),
-      now + 1,
-    );
-    const last = await this.health.lastMatches(items.map(({ rule }) => rule.id));
+    const window = await this.health.window(days);
     const show = (item: CompiledRule): ShownHealth => {
       const { rule, fault } = item;
-      const counts = counted.get(rule.id) ?? NOTHING;
+      const counts = window.counts(rule);
       const findings = ruleFindings(item, counts, now);
       return {
         ruleId: rule.id,
         name: rule.name,
         version: rule.version,
         enabled: rule.enabled,
-        since: isoTime(since(item)),
+        since: isoTime(Math.max(now - days * DAY, rule.updatedAt)),
         ...counts,
-        lastMatchedAt: isoTime(last.get(rule.id) ?? null),
+        lastMatchedAt: isoTime(window.lastMatchedAt(rule.id)),
         changedAt: isoTime(rule.updatedAt),
         findings,
         advice: adviceFor(findings, counts),

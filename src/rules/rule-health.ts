@@ -5,7 +5,7 @@ import { DAY } from '../duration.js';
 export const FINDINGS = ['never-fires', 'fires-on-most', 'fails', 'changed-lately', 'disabled-with-problem'] as const;
 export type Finding = (typeof FINDINGS)[number];
 
-/** What came of a rule since a time. Jobs at which an earlier rule had stopped are left out. */
+/** What came of a version of a rule. Jobs at which an earlier rule had stopped are left out. */
 export interface RuleCounts {
   evaluated: number;
   matched: number;
@@ -36,7 +36,7 @@ const ADVICE: Readonly<Record<Finding, (counts: RuleCounts) => string>> = {
 
 /**
  * What is to be said of a rule, the gravest first.
- * @param counts since the last change of the rule, at most over the window that was asked for
+ * @param counts of the version in force, over the window that was asked for
  * @param now epoch milliseconds
  */
 export function ruleFindings({ rule, fault }: CompiledRule, counts: RuleCounts, now: number): Finding[] {
