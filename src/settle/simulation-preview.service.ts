@@ -54,7 +54,8 @@ function asDelivery(
 ): DeliveryEntity {
   const { recipient, to, previewSegments, dueAt } = notification;
   return {
-    id: 'simulated',
+    // As long as a real one: a link that is made of it takes its room in an SMS.
+    id: '00000000-0000-7000-8000-000000000000',
     jobId,
     trigger,
     ruleId: notification.ruleId,

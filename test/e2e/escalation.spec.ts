@@ -48,9 +48,13 @@ describe.each(await databases())('an escalation whose server is killed, on %s', 
   const dueNow = (id: string) => stage.sql(`update escalations set next_at = 1 where id = '${id}' and state = 'open'`);
   const ended = (): Promise<unknown> => stage.server.end('SIGKILL');
 
-  /** A call whose rule has begun to escalate. @returns the escalation */
+  /** A call whose rule has begun to escalate, and whose first message is out. @returns the escalation */
   async function begun(): Promise<EscalationBody> {
     const job = await stage.create({});
+    await stage.job(
+      job,
+      ({ deliveries }) => deliveries.length > 0 && deliveries.every(({ state }) => state === 'sent'),
+    );
     return stage.server.until<{ items: EscalationBody[] }, EscalationBody>(
       `/v1/escalations?jobId=${job}`,
       ({ items }) => items[0],
