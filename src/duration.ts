@@ -22,3 +22,16 @@ export function parseDuration(text: string): number | undefined {
   const [, amount, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   return amount === undefined || unit === undefined ? undefined : Number(amount) * (UNITS[unit] ?? NaN);
 }
+
+/** How long people have to wait: `45s`, `23m`, `1h 5m`, `2d 4h`. Rounded up to seconds; negative gives `0s`. */
+export function durationText(ms: number): string {
+  let left = Math.max(0, Math.ceil(ms / SECOND)) * SECOND;
+  const parts: string[] = [];
+  for (const [unit, size] of Object.entries(UNITS).reverse()) {
+    const amount = Math.floor(left / size);
+    left -= amount * size;
+    if (amount > 0) parts.push(`${String(amount)}${unit}`);
+    if (parts.length === 2 || (parts.length === 1 && amount === 0)) break;
+  }
+  return parts.join(' ') || '0s';
+}

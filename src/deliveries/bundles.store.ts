@@ -122,6 +122,7 @@ export class BundlesStore {
     const bundle = Object.assign(new DeliveryEntity(), lead, {
       id: this.ids.next(),
       template: DIGEST,
+      alsoFor: [],
       templateVersion: null,
       attach: [],
       previewSegments: Math.max(1, ...items.map(({ previewSegments }) => previewSegments ?? 1)),

@@ -111,7 +111,13 @@ export class DeliveriesQueryStore {
     query: SelectQueryBuilder<DeliveryEntity> = this.database.reads.createQueryBuilder(DeliveryEntity, 'delivery'),
   ): SelectQueryBuilder<DeliveryEntity> {
     query.where('1 = 1');
-    for (const name of ['jobId', 'bundleId', 'ruleId', 'state', 'channel', 'kind', 'recipient'] as const) {
+    if (filter.ruleId !== undefined) {
+      query.andWhere('(delivery.ruleId = :ruleId or delivery.alsoFor like :alsoFor)', {
+        ruleId: filter.ruleId,
+        alsoFor: `%"ruleId":"${filter.ruleId}"%`,
+      });
+    }
+    for (const name of ['jobId', 'bundleId', 'state', 'channel', 'kind', 'recipient'] as const) {
       if (filter[name] !== undefined) query.andWhere(`delivery.${name} = :${name}`, { [name]: filter[name] });
     }
     if (filter.from !== undefined) query.andWhere('delivery.createdAt >= :from', { from: filter.from });

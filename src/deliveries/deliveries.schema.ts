@@ -56,6 +56,10 @@ export const shownSummary = z.object({
   action: z.number().int(),
   /** Of a rule that escalates: 0 for its own actions, then the step that sent it. */
   step: z.number().int().nullable(),
+  /** The other rules, or actions of the same rule, that the message speaks for. */
+  alsoFor: z.array(
+    z.object({ ruleId: z.uuid(), ruleName: z.string(), ruleVersion: z.number().int(), action: z.number().int() }),
+  ),
   channel: z.string(),
   to: z.string(),
   template: z.string(),

@@ -1,17 +1,19 @@
 import { Injectable } from '@nestjs/common';
-import { Equal, IsNull, Or, type EntityManager } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.service.js';
 import { changed, rows } from '../database/unit-of-work.service.js';
 import { Ids } from '../ids.service.js';
+import { apart, togetherStepwise } from '../rules/merge.js';
 import type { Notification } from '../rules/plan.js';
-import { slices } from '../slices.service.js';
+import { inSlices, slices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { NEVER, type AttemptOutcome, type DeliveryState, type StoredMessage } from './delivery.js';
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { CapsStore } from './caps.store.js';
 import type { Died } from './deaths.service.js';
 import type { Lease } from './lease-watch.js';
+import { alsoForOf, plannedBefore, type PlannedRow } from './planned-before.js';
 import { settleReport } from './report-state.store.js';
 
 /** What a finished attempt changes on its delivery. */
@@ -53,11 +55,46 @@ export class DeliveriesStore {
   ) {}
 
   /**
-   * Stores planned notifications, once each: the dedupe key is unique. On a replay what an earlier version of the rule has
-   * planned for the same recipient counts as well. What is over a cap is stored as `held`.
+   * Stores planned notifications, once each: what was planned before, also as a part of another message, is left out of a merged one.
+   * On a replay what an earlier version of the rule has planned for the same recipient counts as well. What is over a cap is stored as
+   * `held`.
    * @returns how many were new
    */
   async enqueue(tx: EntityManager, notifications: Notification[], source: EnqueueSource): Promise<number> {
+    const fresh = await this.unplanned(tx, notifications, source);
+    return this.insert(tx, await inSlices(togetherStepwise(fresh)), source);
+  }
+
+  /** What none of the job's deliveries speaks for yet; not merged. */
+  async unplanned(
+    tx: EntityManager,
+    notifications: readonly Notification[],
+    { jobId, replay }: EnqueueSource,
+  ): Promise<Notification[]> {
+    if (notifications.length === 0) return [];
+    // A lone one that was a delivery before is found by its unique key when it is stored.
+    const everything = replay || notifications.some(({ parts }) => parts !== undefined);
+    const found = await rows<Omit<PlannedRow, 'alsoFor'> & { alsoFor: string }>(
+      tx,
+      this.database.dialect.bind(
+        `select rule_id as "ruleId", action, recipient as "to", dedupe_key as "dedupeKey", also_for as "alsoFor",
+             escalation_step as step
+           from deliveries where job_id = ? ${everything ? '' : `and also_for <> '[]'`}`,
+      ),
+      [jobId],
+    );
+    const isPlanned = plannedBefore(
+      found.map((row) => ({ ...row, alsoFor: JSON.parse(row.alsoFor) as PlannedRow['alsoFor'] })),
+      replay,
+    );
+    return notifications.flatMap(apart).filter((notification) => !isPlanned(notification));
+  }
+
+  /**
+   * Stores what {@link unplanned} left, merged again.
+   * @returns how many were new
+   */
+  async insert(tx: EntityManager, notifications: Notification[], source: EnqueueSource): Promise<number> {
     const now = this.clock.now();
     const { dialect } = this.database;
     const caps = await this.caps.open(tx, notifications);
@@ -65,7 +102,6 @@ export class DeliveriesStore {
     let added = 0;
     for (const notification of notifications) {
       await stepDone();
-      if (source.replay && (await this.plannedBefore(tx, source.jobId, notification))) continue;
       const held = caps.over(notification);
       const row = this.toRow(notification, source, now, held);
       const columns = Object.keys(row);
@@ -310,16 +346,6 @@ export class DeliveriesStore {
     return claimed.map((row) => row.id);
   }
 
-  private async plannedBefore(tx: EntityManager, jobId: string, notification: Notification): Promise<boolean> {
-    return tx.existsBy(DeliveryEntity, {
-      jobId,
-      ruleId: notification.ruleId,
-      action: notification.action,
-      recipient: notification.to,
-      escalationStep: Or(IsNull(), Equal(notification.step ?? 0)),
-    });
-  }
-
   private toRow(
     notification: Notification,
     source: EnqueueSource,
@@ -334,6 +360,7 @@ export class DeliveriesStore {
       rule_name: notification.ruleName,
       rule_version: notification.ruleVersion,
       action: notification.action,
+      also_for: JSON.stringify(alsoForOf(notification)),
       channel: notification.channel,
       kind: notification.kind,
       recipient: notification.to,

@@ -30,6 +30,12 @@ export function deliverySummary(delivery: DeliveryEntity) {
     ruleVersion: delivery.ruleVersion,
     action: delivery.action,
     step: delivery.escalationStep,
+    alsoFor: delivery.alsoFor.map(({ ruleId, ruleName, ruleVersion, action }) => ({
+      ruleId,
+      ruleName,
+      ruleVersion,
+      action,
+    })),
     channel: delivery.channel,
     to: delivery.recipient,
     template: delivery.template,

@@ -3,6 +3,7 @@ import type { ChannelKind, Recipient } from '../channels/channel.js';
 import type { ContentLevel } from '../recipients/content-level.js';
 import type { AttachmentFormat, SpeechMatch } from '../rules/rule.js';
 import type { Trigger } from '../transcripts/facts.js';
+import type { AlsoFor } from './planned-before.js';
 import type { AttemptOutcome, DeliveryState, StoredMessage } from './delivery.js';
 
 /** A stored notification with its own state and retries. Every write after a claim shows the lease owner. */
@@ -16,6 +17,8 @@ export class DeliveryEntity {
   @Column('integer', { name: 'rule_version' }) ruleVersion!: number;
   /** Index of the action in its rule. */
   @Column('integer') action!: number;
+  /** The other rules, or actions of its rule, that it speaks for. */
+  @Column('simple-json', { name: 'also_for' }) alsoFor!: AlsoFor[];
   @Column('text') channel!: string;
   @Column('text') kind!: ChannelKind;
   /** Normalised address; as the rule gave it when it was refused. */

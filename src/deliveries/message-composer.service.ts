@@ -122,6 +122,7 @@ export class MessageComposer {
     const { publicUrl, brand, timeZone, locale } = this.settings;
     return {
       rule: { name: delivery.ruleName },
+      rules: [...new Set([delivery.ruleName, ...delivery.alsoFor.map(({ ruleName }) => ruleName)])],
       matches: delivery.matches,
       recipient: {
         ...(recipient.name === undefined ? {} : { name: recipient.name }),

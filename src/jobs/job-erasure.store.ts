@@ -92,6 +92,7 @@ export class JobErasureStore {
     await remove('delete from attempts where delivery_id in (select id from deliveries where job_id = ?)');
     await remove('delete from submissions where job_id = ?');
     await remove('delete from escalations where job_id = ?');
+    await remove('delete from series where job_id = ?');
     for (const [statement, parameters] of dialect.unindexTranscript(id))
       await tx.query(dialect.bind(statement), parameters);
     return {

@@ -42,7 +42,7 @@ export class JobTimelineStore {
       ),
       this.evaluations.first(jobId),
       this.database.read<Row>(
-        `select id, rule_id, rule_name, rule_version, action, channel, recipient, state, reason, created_at, sent_at, delivered_at
+        `select id, rule_id, rule_name, rule_version, action, also_for, channel, recipient, state, reason, created_at, sent_at, delivered_at
            from deliveries where job_id = ? order by id`,
         [jobId],
       ),
@@ -69,6 +69,7 @@ export class JobTimelineStore {
         ruleName: row.rule_name,
         ruleVersion: row.rule_version,
         action: row.action,
+        alsoFor: namesOf(row.also_for),
         channel: row.channel,
         to: row.recipient,
         state: row.state,
@@ -83,4 +84,10 @@ export class JobTimelineStore {
 
 function time(value: Row[string] | undefined): string | null {
   return typeof value === 'number' ? isoTime(value) : null;
+}
+
+/** Names of the other rules that a delivery speaks for. */
+function namesOf(text: Row[string] | undefined): string[] {
+  const others = JSON.parse(String(text)) as { ruleName: string }[];
+  return [...new Set(others.map(({ ruleName }) => ruleName))];
 }

@@ -97,7 +97,15 @@ export const ONE_JOB = json('The job with everything that came of it', {
   callbacks: [{ id: '01933333-4444-7333-8333-333333333333', state: 'settled', reason: null, bytes: 51500, repeats: 0 }],
   evaluations: [EVALUATION],
   evaluationsOmitted: 0,
-  deliveries: [{ id: '01933333-5555-7333-8333-333333333333', channel: 'email', to: 'dana@example.com', state: 'sent' }],
+  deliveries: [
+    {
+      id: '01933333-5555-7333-8333-333333333333',
+      channel: 'email',
+      to: 'dana@example.com',
+      alsoFor: [],
+      state: 'sent',
+    },
+  ],
 });
 
 export const JOB_PAGE = json('Newest first', { items: [JOB], nextCursor: JOB.id });

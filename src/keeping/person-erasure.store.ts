@@ -26,7 +26,7 @@ export class PersonErasureStore {
     await this.run(async (change) => {
       await change(
         `update deliveries set recipient = '', recipient_data = '{}', message = null, matches = '[]', provider_message_id = null,
-           dedupe_key = 'erased:' || id, reason = 'erased on request', lease_owner = null, lease_until = null, due_at = ?,
+           dedupe_key = 'erased:' || id, also_for = '[]', reason = 'erased on request', lease_owner = null, lease_until = null, due_at = ?,
            state = case when state in ('queued', 'waiting', 'sending', 'unknown', 'held') then 'cancelled' else state end, updated_at = ?
           where id = ?`,
         [NEVER, now, id],

@@ -4,6 +4,7 @@ import { TRIGGERS } from '../transcripts/facts.js';
 import { Phrase } from '../transcripts/phrase.js';
 import { FACT_TYPES, FACTS_BY_TRIGGER } from './condition-facts.js';
 import { DEPTH_MAX } from './condition-scan.js';
+import { SERIES_FUNCTIONS, SERIES_VARIABLE } from './condition-series.js';
 import { registerSpeech, SpokenWords } from './condition-speech.js';
 import { Pattern } from './pattern.js';
 
@@ -14,6 +15,11 @@ export const NODES_MAX = 500;
 export const TAGS_OR_EMPTY = '$tags';
 
 type Primitive = string | number | bigint | boolean;
+
+/** What `count()` and `changed()` ask inside a condition, by their place in it. */
+export class SeriesAnswers {
+  constructor(readonly answer: (index: number) => bigint | boolean) {}
+}
 
 class Fact {
   readonly [field: string]: unknown;
@@ -69,6 +75,13 @@ export function environmentOf(on: Trigger): Environment {
   return environment;
 }
 
+/** The trigger whose conditions an environment is for. */
+export function triggerOf(environment: Environment): Trigger {
+  const found = TRIGGERS.find((on) => ENVIRONMENTS.get(on) === environment);
+  if (found === undefined) throw new Error('an environment of no trigger');
+  return found;
+}
+
 function makeEnvironment(on: Trigger): Environment {
   const environment = new Environment({ limits: { maxAstNodes: NODES_MAX, maxDepth: DEPTH_MAX } });
   environment.registerType('Speech', { ctor: SpokenWords, fields: {} });
@@ -83,6 +96,7 @@ function makeEnvironment(on: Trigger): Environment {
   }
   for (const [name, type] of Object.entries(FACTS_BY_TRIGGER[on])) environment.registerVariable(name, type);
   registerSpeech(environment);
+  registerSeries(environment);
   const search = (text: string, pattern: Pattern): boolean => pattern.isIn(text);
   environment.registerFunction('regex(string, Pattern): bool', search as (...args: unknown[]) => unknown, {
     async: false,
@@ -93,6 +107,23 @@ function makeEnvironment(on: Trigger): Environment {
 
 function dependencies(type: string): number {
   return Object.values(FACT_TYPES[type] ?? {}).filter((field) => /[A-Z]/.test(field.type)).length;
+}
+
+/** As people write them, for the check of types, and as they run: see {@link withoutSeries}. */
+function registerSeries(environment: Environment): void {
+  environment.registerType('SeriesAnswers', { ctor: SeriesAnswers, fields: {} });
+  environment.registerVariable(SERIES_VARIABLE, 'SeriesAnswers');
+  const written = (): never => {
+    throw new Error(`${SERIES_FUNCTIONS.join(' and ')} are answered by many calls`);
+  };
+  environment.registerFunction('count(bool, string): int', written, { async: false });
+  environment.registerFunction('count(bool, string, string): int', written, { async: false });
+  for (const type of ['bool', 'string', 'double', 'int'])
+    environment.registerFunction(`changed(${type}, string): bool`, written, { async: false });
+  const ask = (answers: SeriesAnswers, index: bigint): unknown => answers.answer(Number(index));
+  const run = ask as (...args: unknown[]) => unknown;
+  environment.registerFunction('SeriesAnswers.count(int): int', run, { async: false });
+  environment.registerFunction('SeriesAnswers.changed(int): bool', run, { async: false });
 }
 
 /** Numbers of the facts are doubles and people write whole ones: `transcript.channels == 2`, `transcript.talk * 2`. */

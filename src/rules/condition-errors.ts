@@ -5,6 +5,7 @@ import { typeLabel } from './condition-facts.js';
 import { methodOffset } from './condition-names.js';
 import type { Token } from './condition-scan.js';
 import { positionAt } from './condition-scan.js';
+import { SERIES_USAGE } from './condition-series.js';
 
 /** Errors of the CEL library in words for the person who wrote the condition. */
 
@@ -30,6 +31,7 @@ const OPERATOR_HABITS = new Map(
 );
 
 const USAGE: Readonly<Record<string, string>> = {
+  ...SERIES_USAGE,
   by: "speech.by('1')",
   channel: 'speech.channel(0)',
   first: 'speech.first(60)',

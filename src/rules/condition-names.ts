@@ -10,12 +10,13 @@ import { FACTS_BY_TRIGGER, fieldNames, fieldOf, pathsTo, triggersKnowing, typeLa
 import { phraseHabit } from './condition-phrases.js';
 import type { Token } from './condition-scan.js';
 import { report } from './condition-scan.js';
+import { checkSeries, SERIES_FUNCTIONS } from './condition-series.js';
 import { Pattern, PatternError } from './pattern.js';
 
 /** Loops inside loops. */
 export const LOOP_NESTING_MAX = 2;
 
-const FUNCTIONS = ['has', 'size', 'int', 'double', 'string', 'regex'];
+const FUNCTIONS = ['has', 'size', 'int', 'double', 'string', 'regex', ...SERIES_FUNCTIONS];
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   Speech: [
     ...['by', 'channel', 'first', 'last', 'confident', 'anyForm', 'anyAccent'],
@@ -83,6 +84,7 @@ function visit(node: ASTNode, scope: Scope, nesting: number, place: Place): void
   // What an unknown function would make of its arguments, nobody knows: `map(u, …)` may bring names of its own.
   const parts = node.op === 'rcall' && !ALL_METHODS.includes(node.args[0]) ? [node.args[1]] : children(node);
   for (const part of parts) visit(part, scope, nesting, place);
+  if (node.op === 'call' && SERIES_FUNCTIONS.includes(node.args[0])) checkSeries(node, nesting, place);
   if (node.op === 'id') checkName(node.args, node, scope, place);
   else if (node.op === '.') checkField(node, scope, place);
   else if (node.op === 'call') checkFunction(node.args[0], node.args[1], node.start, place);

@@ -1,10 +1,12 @@
 import { RuleInvalidError } from '../errors.js';
 import type { Facts } from '../transcripts/facts.js';
 import type { Speech } from '../transcripts/speech.js';
+import { COST_MAX } from './condition-cost.js';
 import { explainCondition } from './explain.js';
-import type { CompiledCondition, Subject } from './language.js';
-import { compileCondition, toSubject } from './language.js';
+import type { CompiledCondition, Series, Subject } from './language.js';
+import { compileCondition, ConditionFault, toSubject } from './language.js';
 import type { Evaluation, Rule, RuleMatch } from './rule.js';
+import { distinctNeeds, observationOf, type Observation, type SeriesSnapshot } from './series.js';
 
 /** A rule that is ready to run; compiled once a version, not once a transcript. */
 export interface CompiledRule {
@@ -24,20 +26,28 @@ export function compileRule(rule: Rule): CompiledRule {
   }
 }
 
-/** What the rules made of one job, both in the order of the rules. */
+/** What the rules made of one job, evaluations and matches in the order of the rules. */
 export interface Evaluated {
   /** One for each enabled rule. */
   evaluations: Evaluation[];
   matches: RuleMatch[];
+  /** What this call adds to the series that rules look at, each series once. */
+  observations: Observation[];
+}
+
+/** The questions of all enabled rules to the calls before, each once. */
+export function seriesOf(rules: readonly CompiledRule[]): Series[] {
+  return distinctNeeds(rules.flatMap(({ rule, condition }) => (rule.enabled ? (condition?.series ?? []) : [])));
 }
 
 /**
  * Evaluates the enabled rules in their order: `order`, then name. A rule that fails counts as not matched and stops no other.
  * @param rules of the trigger that fired, in any order; disabled ones are left out
  * @param speech absent when there is no transcript
+ * @param series what is known of the calls before, for the questions of {@link seriesOf}; nothing came before when it is left out
  */
-export function evaluateRules(rules: readonly CompiledRule[], facts: Facts, speech: Speech | undefined): Evaluated {
-  const steps = evaluateStepwise(rules, facts, speech);
+export function evaluateRules(...args: Parameters<typeof evaluateStepwise>): Evaluated {
+  const steps = evaluateStepwise(...args);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -49,8 +59,9 @@ export function* evaluateStepwise(
   rules: readonly CompiledRule[],
   facts: Facts,
   speech: Speech | undefined,
+  series?: SeriesSnapshot,
 ): Generator<void, Evaluated> {
-  const subject = toSubject(facts, speech);
+  const subject = toSubject(facts, speech, series);
   const evaluations: Evaluation[] = [];
   const matches: RuleMatch[] = [];
   let stoppedBy: string | undefined;
@@ -65,7 +76,30 @@ export function* evaluateStepwise(
     }
     yield;
   }
-  return { evaluations, matches };
+  return { evaluations, matches, observations: yield* observe(seriesOf(rules), subject) };
+}
+
+/** Of every series, also those that no rule came to: a series says what is true of calls, not which rules were looked at. */
+function* observe(series: readonly Series[], subject: Subject): Generator<void, Observation[]> {
+  const found = new Map<string, Observation>();
+  for (const one of series) {
+    yield;
+    const observation = observed(one, subject);
+    const before = observation && found.get(observation.series);
+    if (observation && (before?.windowMs ?? 0) < observation.windowMs) found.set(observation.series, observation);
+  }
+  return [...found.values()];
+}
+
+/** A call of which it cannot be told adds nothing. */
+function observed(series: Series, subject: Subject): Observation | undefined {
+  if (series.cost(subject) > COST_MAX) return undefined;
+  try {
+    return observationOf(series, series.observe(subject).value, subject.tags);
+  } catch (error) {
+    if (error instanceof ConditionFault) return undefined;
+    throw error;
+  }
 }
 
 function inOrder(rules: readonly CompiledRule[]): CompiledRule[] {

@@ -12,8 +12,10 @@ import { EvaluationsQueryStore } from './evaluations.query.store.js';
 import { factsOn } from './facts-on.js';
 import { ReadingThread } from './reading-thread.service.js';
 import type { Rule } from './rule.js';
+import { compileRule, seriesOf } from './evaluate.js';
 import { isSaved, RuleVersionsStore, toRule, type SavedRule } from './rule-versions.store.js';
 import { RulesStore } from './rules.store.js';
+import { SeriesStore } from './series.store.js';
 import type { Why, WhyNode } from './why-node.js';
 import { whyStepwise } from './why.js';
 
@@ -59,6 +61,7 @@ export class JobExplainer {
     private readonly rules: RulesStore,
     private readonly versions: RuleVersionsStore,
     private readonly reading: ReadingThread,
+    private readonly series: SeriesStore,
   ) {}
 
   /**
@@ -114,9 +117,12 @@ export class JobExplainer {
       );
     const facts = factsOn(rule.on, rule.on === 'delivery.dead' ? await this.withDead(job.id, all) : all);
     if (!facts) return { matched: false, reason: NOT_ABOUT[rule.on], tree: null };
+    const asked = seriesOf([compileRule({ ...rule, enabled: true })]);
+    const { snapshot: series } = await this.series.before(asked, facts.job);
     const packed = facts.transcript && transcript?.whole && (await this.transcripts.findJson(job.id))?.packed;
-    if (packed && rule.on === 'transcript.completed') return this.reading.explain({ packed, job: facts.job, rule });
-    return inSlices(whyStepwise(rule, facts, transcript && toSpeech(transcript)));
+    if (packed && rule.on === 'transcript.completed')
+      return this.reading.explain({ packed, job: facts.job, rule, series });
+    return inSlices(whyStepwise(rule, facts, transcript && toSpeech(transcript), series));
   }
 
   private async withDead(jobId: string, facts: Facts): Promise<Facts> {

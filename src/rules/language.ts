@@ -8,7 +8,7 @@ import type { Speech, SpeechMatch } from '../transcripts/speech.js';
 import { checkedType, children, literalText, pathOf } from './condition-ast.js';
 import type { Sizes } from './condition-cost.js';
 import { costOf, isCostly, sizesOf } from './condition-cost.js';
-import { environmentOf, TAGS_OR_EMPTY, toValues } from './condition-environment.js';
+import { environmentOf, SeriesAnswers, TAGS_OR_EMPTY, toValues, triggerOf } from './condition-environment.js';
 import { runtimeMessage, syntaxError, typeError } from './condition-errors.js';
 import { typeLabel } from './condition-facts.js';
 import { meaningErrors } from './condition-guards.js';
@@ -17,7 +17,9 @@ import { nameErrors, PHRASE_ARGUMENTS } from './condition-names.js';
 import type { Shape, Token } from './condition-scan.js';
 import { DepthError, positionAt, scan, shapeOf } from './condition-scan.js';
 import { questionOf, SpokenWords, type SpeechAnswers, type SpeechQuestion } from './condition-speech.js';
+import { SERIES_VARIABLE, withoutSeries, withSeries, type SeriesCall } from './condition-series.js';
 import { Pattern } from './pattern.js';
+import { answerOf, NO_SERIES, seriesNeed, type SeriesNeed, type SeriesSnapshot } from './series.js';
 
 /**
  * The language of conditions: CEL over the declared facts, and `speech`. Everything that can be wrong is refused when a rule
@@ -34,11 +36,17 @@ export interface Subject {
   /** What rules asked of `speech` before. */
   answers: SpeechAnswers | undefined;
   sizes: Sizes;
+  tags: Readonly<Record<string, string>>;
+  /** What is known of the calls before. */
+  series: SeriesSnapshot;
+  /** What this call is in each series, once it was asked; by key. */
+  inSeries: Map<string, PartResult | ConditionFault>;
 }
 
-export function toSubject(facts: Facts, speech: Speech | undefined): Subject {
+export function toSubject(facts: Facts, speech: Speech | undefined, series: SeriesSnapshot = NO_SERIES): Subject {
   const answers = speech && { speech, views: new Map<string, Speech>(), found: new Map<string, SpeechMatch[]>() };
-  return { values: toValues(facts), speech, answers, sizes: sizesOf(facts) };
+  const { tags } = facts.job;
+  return { values: toValues(facts), speech, answers, sizes: sizesOf(facts), tags, series, inSeries: new Map() };
 }
 
 /** One operand of the outermost `&&` and `||`. */
@@ -46,6 +54,8 @@ export interface ConditionLeaf {
   op: 'leaf';
   /** As written in the source. */
   text: string;
+  /** Those that it looks at. */
+  series: readonly Series[];
   /** Steps of work it would take, about; compared with a limit for the whole rule. */
   cost(subject: Subject): number;
   /**
@@ -63,6 +73,8 @@ export interface CompiledCondition {
   tree: ConditionTree;
   /** Literal phrases that it listens for, without those of a negation. */
   phrases: SpokenPhrase[];
+  /** Those that any part of it looks at. */
+  series: readonly Series[];
 }
 
 export interface SpokenPhrase {
@@ -95,7 +107,12 @@ export function compileCondition(source: string, on: Trigger): CompiledCondition
   const checked = program.check();
   if (!checked.valid) fail([typeError(checked.error as CelTypeError, source, tokens)]);
   failIfAny([...resultErrors(checked.type ?? 'dyn', ast, source), ...meaningErrors(ast, source, on)]);
-  return { source, on, tree: compileShape(shapeOf(tokens), source, environment), phrases: [...phrasesIn(ast)] };
+  const tree = compileShape(shapeOf(tokens), source, environment);
+  return { source, on, tree, phrases: [...phrasesIn(ast)], series: seriesIn(tree) };
+}
+
+function seriesIn(tree: ConditionTree): readonly Series[] {
+  return tree.op === 'leaf' ? tree.series : tree.parts.flatMap(seriesIn);
 }
 
 /**
@@ -195,6 +212,7 @@ function compileLeaf(text: string, environment: Environment): ConditionLeaf {
   return {
     op: 'leaf',
     text,
+    series: part.series,
     cost: (subject) => part.cost(subject),
     run: (subject) => {
       const { value, matches } = part.run(subject);
@@ -205,21 +223,40 @@ function compileLeaf(text: string, environment: Environment): ConditionLeaf {
   };
 }
 
+interface PartResult {
+  value: unknown;
+  matches: SpeechMatch[];
+}
+
+/** A question to many calls, and what this call is in it. */
+export interface Series extends SeriesNeed {
+  /** Steps of work of {@link observe}, about. */
+  cost(subject: Subject): number;
+  /**
+   * What the inner expression comes to in this call; worked out once.
+   * @throws ConditionFault
+   */
+  observe(subject: Subject): PartResult;
+}
+
 /** A part of a condition, of any type. */
 export interface ConditionPart {
   isNegated: boolean;
+  series: readonly Series[];
   /** Steps of work it would take, about. */
   cost(subject: Subject): number;
   /**
    * @returns its value, and the words that calls on `speech` found, by start
    * @throws ConditionFault
    */
-  run(subject: Subject): { value: unknown; matches: SpeechMatch[] };
+  run(subject: Subject): PartResult;
 }
 
 /** @param text source of a part of a condition that {@link compileCondition} has taken; it names no variable of a loop around it */
 export function compilePart(text: string, environment: Environment): ConditionPart {
-  const program = environment.parse(text);
+  const { text: alone, calls } = withoutSeries(text);
+  const series = calls.map((call) => compileSeries(call, environment));
+  const program = environment.parse(alone);
   const { ast } = program;
   const isHeavy = isCostly(ast);
   const isNegated = ast.op === '!_';
@@ -232,10 +269,11 @@ export function compilePart(text: string, environment: Environment): ConditionPa
   if (!checked.valid) throw checked.error ?? new Error('a part of a checked condition does not check');
   return {
     isNegated,
-    cost: ({ sizes }) => (isHeavy ? costOf(ast, sizes) : 0),
+    series,
+    cost: (subject) => series.reduce((sum, one) => sum + one.cost(subject), isHeavy ? costOf(ast, subject.sizes) : 0),
     run: (subject) => {
       const heard: SpeechMatch[] = [];
-      const value = evaluate(program, subject, heard);
+      const value = evaluate(program, subject, heard, series);
       return { value, matches: heard.length > 1 ? inOrder(heard) : heard };
     },
   };
@@ -245,6 +283,7 @@ export function compilePart(text: string, environment: Environment): ConditionPa
 function questionPart(question: SpeechQuestion, isNegated: boolean): ConditionPart {
   return {
     isNegated,
+    series: [],
     cost: () => 0,
     run: ({ answers }) => {
       if (!answers) throw new ConditionFault('a fact is not known here in speech');
@@ -254,13 +293,66 @@ function questionPart(question: SpeechQuestion, isNegated: boolean): ConditionPa
   };
 }
 
-function evaluate(program: ReturnType<Environment['parse']>, subject: Subject, heard: SpeechMatch[]): unknown {
-  const speech = subject.speech && new SpokenWords(subject.speech, heard);
+function compileSeries({ kind, inner, normalised, ...how }: SeriesCall, environment: Environment): Series {
+  const need = seriesNeed(kind, triggerOf(environment), normalised, how);
+  const part = compilePart(inner, environment);
+  return {
+    ...need,
+    cost: (subject) => (subject.inSeries.has(need.key) ? 0 : part.cost(subject)),
+    observe: (subject) => {
+      const known = subject.inSeries.get(need.key) ?? attempt(() => part.run(subject));
+      subject.inSeries.set(need.key, known);
+      if (known instanceof ConditionFault) throw known;
+      return known;
+    },
+  };
+}
+
+function attempt<T>(work: () => T): T | ConditionFault {
   try {
-    return program({ ...subject.values, speech });
+    return work();
   } catch (error) {
-    throw new ConditionFault(runtimeMessage(error));
+    if (error instanceof ConditionFault) return error;
+    throw error;
   }
+}
+
+function evaluate(
+  program: ReturnType<Environment['parse']>,
+  subject: Subject,
+  heard: SpeechMatch[],
+  series: readonly Series[],
+): unknown {
+  const speech = subject.speech && new SpokenWords(subject.speech, heard);
+  const asked: Asked = { series, subject, heard, fault: undefined };
+  const answers = series.length === 0 ? undefined : new SeriesAnswers((index) => answer(asked, index));
+  try {
+    return program({ ...subject.values, speech, ...(answers && { [SERIES_VARIABLE]: answers }) });
+  } catch (error) {
+    throw asked.fault ?? new ConditionFault(withSeries(runtimeMessage(error)));
+  }
+}
+
+/** The questions of a condition that runs. */
+interface Asked {
+  series: readonly Series[];
+  subject: Subject;
+  heard: SpeechMatch[];
+  /** Why one of them has no answer. */
+  fault: ConditionFault | undefined;
+}
+
+function answer(asked: Asked, index: number): bigint | boolean {
+  const { series, subject, heard } = asked;
+  const one = series[index];
+  if (!one) throw new Error('a question that the condition does not ask');
+  const seen = attempt(() => one.observe(subject));
+  if (seen instanceof ConditionFault) {
+    asked.fault = seen;
+    throw seen;
+  }
+  if (seen.value === true) heard.push(...seen.matches);
+  return answerOf(one, seen.value, subject.tags, subject.series);
 }
 
 function inOrder(matches: SpeechMatch[]): SpeechMatch[] {

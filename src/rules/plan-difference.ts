@@ -1,3 +1,4 @@
+import { apart } from './merge.js';
 import type { Notification } from './plan.js';
 
 /** The same notification in both plans, but not the same message or time. */
@@ -14,20 +15,33 @@ export interface PlanDifference {
 }
 
 /**
- * Compares by what makes a notification the same whatever the version of its rule: rule, action, kind and address.
+ * Compares by what makes a notification the same whatever the version of its rule: rule, action, kind and address. A message for several
+ * rules is the same as one for some of them.
  * @param before the plan of the rules in force
  */
 export function differenceOf(before: readonly Notification[], after: readonly Notification[]): PlanDifference {
-  const had = new Map(before.map((one) => [identityOf(one), one]));
-  const has = new Map(after.map((one) => [identityOf(one), one]));
+  const had = byPart(before);
+  const has = byPart(after);
   return {
-    added: after.filter((one) => !had.has(identityOf(one))),
-    removed: before.filter((one) => !has.has(identityOf(one))),
+    added: after.filter((one) => !foundIn(had, one)),
+    removed: before.filter((one) => !foundIn(has, one)),
     changed: after.flatMap((one) => {
-      const old = had.get(identityOf(one));
+      const old = foundIn(had, one);
       return old === undefined || contentOf(old) === contentOf(one) ? [] : [{ before: old, after: one }];
     }),
   };
+}
+
+function byPart(plan: readonly Notification[]): Map<string, Notification> {
+  return new Map(plan.flatMap((one) => apart(one).map((part) => [identityOf(part), one] as const)));
+}
+
+function foundIn(plan: ReadonlyMap<string, Notification>, one: Notification): Notification | undefined {
+  for (const part of apart(one)) {
+    const found = plan.get(identityOf(part));
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function identityOf({ ruleId, action, kind, to }: Notification): string {
@@ -40,6 +54,11 @@ function contentOf({
   ruleVersion: _version,
   ruleName: _name,
   matches: _words,
+  parts: _parts,
+  alone: _alone,
+  throttle: _throttle,
+  ruleId: _rule,
+  action: _action,
   ...content
 }: Notification) {
   return JSON.stringify(content);

@@ -4,8 +4,10 @@ import type { ContentLevel } from '../recipients/content-level.js';
 import { hoursOf, type Contact, type Directory } from '../recipients/directory.js';
 import { dueAt, WAITS, type Due } from '../recipients/hours.js';
 import type { Facts } from '../transcripts/facts.js';
+import { togetherStepwise } from './merge.js';
 import { absentPaths, isExpression, parseRecipientExpression, resolve } from './recipient-expression.js';
 import type { Action, AttachmentFormat, RuleMatch, SpeechMatch } from './rule.js';
+import { throttledBy, type ThrottledBy } from './throttle.js';
 
 /** What the planner needs of a channel. */
 export type PlanChannel = Pick<Channel, 'name' | 'kind' | 'sender' | 'parseRecipient' | 'permit'>;
@@ -43,6 +45,12 @@ export interface Notification {
   matches: SpeechMatch[];
   /** Of a rule that escalates: 0 for its own actions, then the step. */
   step?: number;
+  /** Its rule may have told of enough calls already: decided when it is stored. */
+  throttle?: ThrottledBy;
+  /** Its rule wants a message of its own. */
+  alone?: true;
+  /** Set when it speaks for several rules or actions: what each of them planned, the leading one first. */
+  parts?: readonly Notification[];
 }
 
 /** A recipient of an action that nothing was planned for. */
@@ -88,7 +96,7 @@ const ADDRESS_MAX = 320;
 const CONTROLS = /[\u0000-\u001f\u007f\u2028\u2029]+/g;
 
 /**
- * Who gets what, for the rules that matched. Nothing is looked up outside the arguments; nothing throws for bad data:
+ * Who gets what, for the rules that matched: one message for each recipient and template (see merge.ts). Nothing is looked up outside the arguments; nothing throws for bad data:
  * an address that is none becomes a dead notification, and a recipient that leads nowhere is skipped with its reason.
  * @param now epoch milliseconds, when the notifications are due
  */
@@ -122,7 +130,7 @@ export function* planStepwise(
       for (const to of action.to) plan.skipped.push({ ruleId: match.rule.id, action: index, to, reason });
     });
   }
-  return plan;
+  return { ...plan, notifications: yield* togetherStepwise(plan.notifications) };
 }
 
 function planAction(work: Work): void {
@@ -196,16 +204,17 @@ function planRecipient({ address, contact: named }: Candidate, source: string, w
   }
   const suppression = work.directory.suppression(kind, to, sender);
   work.plan.notifications.push({
-    ...common(work, to),
+    ...common(work, to, source),
     recipient: personal(contact, parsed.recipient),
     ...(parsed.fault === undefined ? outcomeOf(suppression, contact, work) : { state: 'dead', reason: parsed.fault }),
   });
 }
 
-function common({ match, index, action, channel, facts, now }: Work, to: string) {
+function common({ match, index, action, channel, facts, now }: Work, to: string, named: string) {
   const { rule, evaluation } = match;
   const step = match.step ?? (rule.escalate === undefined ? undefined : 0);
   const place = step === undefined || step === 0 ? String(index) : `s${String(step)}.${String(index)}`;
+  const throttle = throttledBy(rule, facts.job.tags, { kind: channel.kind, to, named });
   const { kind } = channel;
   // Two deliveries of one job may die: each is worth its own notification.
   const subject = facts.delivery === undefined ? facts.job.id : `${facts.job.id}:${facts.delivery.id}`;
@@ -226,6 +235,9 @@ function common({ match, index, action, channel, facts, now }: Work, to: string)
     dedupeKey: [subject, rule.id, `v${String(rule.version)}`, place, kind, to].join(':'),
     matches: evaluation.matches,
     ...(step === undefined ? {} : { step }),
+    ...(throttle && { throttle }),
+    // What asks for an acknowledgement speaks for nobody else.
+    ...((rule.merge === false || step !== undefined) && { alone: true as const }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Facts, JobFacts } from '../transcripts/facts.js';
 import type { StoredForm } from '../transcripts/stored-form.js';
 import type { Failure } from '../transcripts/transcript.js';
 import type { Evaluation, Rule } from './rule.js';
+import type { Observation, SeriesSnapshot } from './series.js';
 import type { Why } from './why-node.js';
 
 /** What the reading thread is asked for. */
@@ -16,6 +17,8 @@ export interface ReadTask {
   job: JobFacts;
   /** The job is made from this callback: its tags are those of the body. */
   adopt: boolean;
+  /** What is known of the calls before. */
+  series: SeriesSnapshot;
   /** Those to evaluate, when they are others than at the last task: they go over by copy. */
   rules?: Rule[];
 }
@@ -27,6 +30,7 @@ export interface EvaluateTask {
   packed: Uint8Array;
   job: JobFacts;
   rules: Rule[];
+  series: SeriesSnapshot;
 }
 
 /** Why a rule makes of a stored transcript what it does. */
@@ -36,6 +40,7 @@ export interface ExplainTask {
   packed: Uint8Array;
   job: JobFacts;
   rule: Rule;
+  series: SeriesSnapshot;
 }
 
 /** What comes back: texts and bytes, and small things that do not grow with the transcript. */
@@ -59,5 +64,7 @@ export interface ExplainAnswer {
 /** Evaluations in the order of the rules, and facts that are enough to plan with. */
 export interface Judged {
   evaluations: Evaluation[];
+  /** What this call adds to series. */
+  observations: Observation[];
   facts: Facts;
 }

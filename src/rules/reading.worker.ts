@@ -20,6 +20,7 @@ import type {
   ReadTask,
 } from './reading.js';
 import type { Rule } from './rule.js';
+import type { SeriesSnapshot } from './series.js';
 import { whyStepwise } from './why.js';
 
 /** Those of the last callback, by id and version: compiled once a version. */
@@ -44,17 +45,17 @@ async function read(task: ReadTask): Promise<ReadAnswer> {
   const { extra } = transcript;
   const job = task.adopt ? { ...task.job, tags: adoptedTags(extra) } : task.job;
   if (task.rules) rules = compiled(task.rules);
-  const judged = judge(transcript, job, [...rules.values()]);
+  const judged = judge(transcript, job, [...rules.values()], task.series);
   return { kind: 'transcript', requestId, extra, stored: toStored(transcript), judged };
 }
 
-function evaluate({ packed, job, rules: asked }: EvaluateTask): EvaluateAnswer {
-  return { kind: 'judged', judged: judge(unpacked(packed), job, asked.map(compileRule)) };
+function evaluate({ packed, job, rules: asked, series }: EvaluateTask): EvaluateAnswer {
+  return { kind: 'judged', judged: judge(unpacked(packed), job, asked.map(compileRule), series) };
 }
 
-function explain({ packed, job, rule }: ExplainTask): ExplainAnswer {
+function explain({ packed, job, rule, series }: ExplainTask): ExplainAnswer {
   const transcript = unpacked(packed);
-  const steps = whyStepwise(rule, toFacts(job, { transcript }), toSpeech(transcript));
+  const steps = whyStepwise(rule, toFacts(job, { transcript }), toSpeech(transcript), series);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return { kind: 'explained', why: step.value };
@@ -65,9 +66,10 @@ function unpacked(packed: Uint8Array): Transcript {
   return JSON.parse(gunzipSync(packed).toString('utf8')) as Transcript;
 }
 
-function judge(transcript: Transcript, job: JobFacts, toEvaluate: CompiledRule[]): Judged {
-  const { evaluations } = evaluateRules(toEvaluate, toFacts(job, { transcript }), toSpeech(transcript));
-  return { evaluations, facts: toFacts(job, { transcript: forPlanning(transcript) }) };
+function judge(transcript: Transcript, job: JobFacts, toEvaluate: CompiledRule[], series: SeriesSnapshot): Judged {
+  const whole = toFacts(job, { transcript });
+  const { evaluations, observations } = evaluateRules(toEvaluate, whole, toSpeech(transcript), series);
+  return { evaluations, observations, facts: toFacts(job, { transcript: forPlanning(transcript) }) };
 }
 
 function compiled(told: Rule[]): Map<string, CompiledRule> {

@@ -15,12 +15,13 @@ import { toSpeech } from '../transcripts/speech.js';
 import type { Facts, Trigger } from '../transcripts/facts.js';
 import type { Transcript } from '../transcripts/transcript.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
-import { compileRule, evaluateRules } from './evaluate.js';
+import { compileRule, evaluateRules, seriesOf } from './evaluate.js';
 import { planNotifications, type Notification } from './plan.js';
 import { parseRule, type RuleContext } from './rule.schema.js';
 import { ReadingThread } from './reading-thread.service.js';
 import { ruleWarnings } from './rule-warnings.js';
 import { withSteps } from './steps.js';
+import { SeriesStore } from './series.store.js';
 import type { ConditionOutcome, Evaluation, Rule, RuleDefinition, SpeechMatch } from './rule.js';
 
 /** What a rule would have done on a stored job; nothing is stored and nothing sent. */
@@ -47,6 +48,7 @@ export class RuleCheck {
     private readonly storedFacts: StoredFactsReader,
     private readonly transcripts: TranscriptsStore,
     private readonly reading: ReadingThread,
+    private readonly series: SeriesStore,
     private readonly clock: Clock,
     @Inject(PRESETS) private readonly presets: Presets,
     @Inject(SETTINGS) private readonly settings: Settings,
@@ -103,9 +105,12 @@ export class RuleCheck {
     facts: Facts,
     transcript: Transcript | undefined,
   ): Promise<Evaluation[]> {
+    const compiled = [compileRule(rule)];
+    const { snapshot } = await this.series.before(seriesOf(compiled), facts.job);
     const packed = transcript?.whole && (await this.transcripts.findJson(jobId))?.packed;
-    if (packed) return (await this.reading.evaluate({ packed, job: facts.job, rules: [rule] })).evaluations;
-    return evaluateRules([compileRule(rule)], facts, transcript && toSpeech(transcript)).evaluations;
+    if (packed)
+      return (await this.reading.evaluate({ packed, job: facts.job, rules: [rule], series: snapshot })).evaluations;
+    return evaluateRules(compiled, facts, transcript && toSpeech(transcript), snapshot).evaluations;
   }
 
   private async context(): Promise<RuleContext> {

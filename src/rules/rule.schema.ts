@@ -11,7 +11,7 @@ import type { Trigger } from '../transcripts/facts.js';
 import { TRIGGERS } from '../transcripts/facts.js';
 import { checkCondition } from './language.js';
 import { isExpression, parseRecipientExpression } from './recipient-expression.js';
-import type { Action, EscalationStep, RuleDefinition } from './rule.js';
+import type { Action, EscalationStep, RuleDefinition, ThrottlePer } from './rule.js';
 
 const ATTACHMENT_FORMATS = ['txt', 'srt', 'vtt', 'json'] as const;
 const TO_MAX = 500;
@@ -47,6 +47,29 @@ function isStepLength(text: string): boolean {
   return ms !== undefined && ms >= SHORTEST_STEP && ms <= LONGEST_STEP;
 }
 
+const ThrottleSchema = z
+  .strictObject({
+    times: z.int().min(1).max(100).default(1),
+    within: z.string().refine(isThrottleWindow, {
+      error: 'must be a time from "1s" to "90d", such as "15m", "1h" or "7d"',
+    }),
+    per: z
+      .string()
+      .regex(/^(?:rule|recipient|tag:\S.{0,99})$/, {
+        error: 'must be "rule", "recipient" or "tag:NAME", such as "tag:client"',
+      })
+      .default('rule'),
+  })
+  .meta({
+    description:
+      'At most so many calls within a time are told of; what is over is skipped, and the evaluation says so.',
+  });
+
+function isThrottleWindow(text: string): boolean {
+  const ms = parseDuration(text);
+  return ms !== undefined && ms >= SECOND && ms <= 90 * DAY;
+}
+
 /** Form of a rule in a request. What the condition, the channels, templates and recipients mean is up to {@link parseRule}. */
 export const RuleSchema = z.strictObject({
   name: z
@@ -63,6 +86,10 @@ export const RuleSchema = z.strictObject({
   stop: z.boolean().default(false),
   order: z.int().min(-1_000_000).max(1_000_000).default(100),
   description: z.string().max(1000).optional(),
+  throttle: ThrottleSchema.optional(),
+  merge: z.boolean().optional().meta({
+    description: 'false: never in one message with what other rules send to the same recipient; default true',
+  }),
 });
 
 /** What a rule may refer to. */
@@ -208,12 +235,21 @@ function unknown(pointer: string, sort: string, name: string, names: readonly st
 }
 
 /** Optional fields are absent, never undefined: a definition is stored and compared as JSON. */
-function definitionOf({ description, actions, escalate, ...rest }: z.infer<typeof RuleSchema>): RuleDefinition {
+function definitionOf({
+  description,
+  actions,
+  escalate,
+  merge,
+  throttle,
+  ...rest
+}: z.infer<typeof RuleSchema>): RuleDefinition {
   return {
     ...rest,
     actions: actions.map(actionOf),
     ...(escalate === undefined ? {} : { escalate: escalate.map(stepOf) }),
     ...(description === undefined ? {} : { description }),
+    ...(merge === false ? { merge } : {}),
+    ...(throttle === undefined ? {} : { throttle: { ...throttle, per: throttle.per as ThrottlePer } }),
   };
 }
 

@@ -28,6 +28,17 @@ export interface EscalationStep {
   actions: Action[];
 }
 
+/** At most so many calls within a time are told of. */
+export interface Throttle {
+  times: number;
+  /** `90s`, `15m`, `2h`, `7d`: any time of that length, not a clock hour. */
+  within: string;
+  /** What is counted: calls of the rule, of the rule for each recipient, or for each value of a tag. */
+  per: ThrottlePer;
+}
+
+export type ThrottlePer = 'rule' | 'recipient' | `tag:${string}`;
+
 /** What a person configures. `when` is CEL over facts and `speech`; default `true`. */
 export interface RuleDefinition {
   name: string;
@@ -42,6 +53,10 @@ export interface RuleDefinition {
   /** Lower is earlier; equal order goes by name. */
   order: number;
   description?: string;
+  /** false: what this rule sends is never merged with what other rules send to the same recipient. Absent: it may be. */
+  merge?: false;
+  /** What is over it is not sent, and the evaluation says so. Absent: every call is told of. */
+  throttle?: Throttle;
 }
 
 /** All actions of a rule, those of its steps too. */

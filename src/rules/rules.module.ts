@@ -17,7 +17,9 @@ import { RuleVersionsController } from './rule-versions.controller.js';
 import { RuleVersionsStore } from './rule-versions.store.js';
 import { RulesController } from './rules.controller.js';
 import { RulesStore } from './rules.store.js';
+import { SeriesStore } from './series.store.js';
 import { SimulationThread } from './simulation-thread.service.js';
+import { ThrottlesStore } from './throttles.store.js';
 
 @Module({
   imports: [RecipientsModule, StoredFactsModule, TemplatesModule, TranscriptsModule],
@@ -32,8 +34,19 @@ import { SimulationThread } from './simulation-thread.service.js';
     RuleHealthStore,
     RuleVersionsStore,
     ReadingThread,
+    SeriesStore,
     SimulationThread,
+    ThrottlesStore,
   ],
-  exports: [EvaluationsStore, RulesStore, RuleCheck, RuleVersionsStore, ReadingThread, SimulationThread],
+  exports: [
+    EvaluationsStore,
+    RulesStore,
+    RuleCheck,
+    RuleVersionsStore,
+    ReadingThread,
+    SeriesStore,
+    SimulationThread,
+    ThrottlesStore,
+  ],
 })
 export class RulesModule {}

@@ -11,6 +11,7 @@ import { explainCondition, spend, type Budget } from './explain.js';
 import type { CompiledCondition, Subject } from './language.js';
 import { compileCondition, compilePart, ConditionFault, NEITHER, toSubject } from './language.js';
 import type { Rule } from './rule.js';
+import type { SeriesSnapshot } from './series.js';
 import type { Why, WhyKind, WhyNode } from './why-node.js';
 import { reasonOf } from './why-reason.js';
 import { sourceOf } from './why-source.js';
@@ -38,6 +39,7 @@ export function* whyStepwise(
   rule: Pick<Rule, 'when' | 'on'>,
   facts: Facts,
   speech: Speech | undefined,
+  series?: SeriesSnapshot,
 ): Generator<void, Why> {
   let condition: CompiledCondition;
   try {
@@ -46,7 +48,7 @@ export function* whyStepwise(
     if (!(error instanceof RuleInvalidError)) throw error;
     return { matched: false, error: error.message, tree: null, reason: error.message };
   }
-  const subject = toSubject(facts, speech);
+  const subject = toSubject(facts, speech, series);
   // What counts is what the evaluation makes of it; the tree shows how.
   const { matched, error } = explainCondition(condition, subject);
   yield;

@@ -80,8 +80,10 @@ export class CallbackReader {
     const { parser } = this.provider;
     if (!parser) return this.readHere(this.provider.parseCallback(bytes));
     const rules = await this.rules.compiled('transcript.completed');
-    const job = presumed.facts;
-    const answer = await this.thread.read({ bytes: ownBytes(bytes), parser, job, adopt: presumed.adopt }, rules);
+    const { facts: job, adopt } = presumed;
+    const looked = await this.notify.look(rules, job);
+    const task = { bytes: ownBytes(bytes), parser, job, adopt, series: looked.snapshot };
+    const answer = await this.thread.read(task, rules);
     if (answer.kind !== 'transcript') return answer;
     const { requestId, extra, stored, judged } = answer;
     return {
@@ -90,8 +92,10 @@ export class CallbackReader {
       tags: adoptedTags(extra),
       stored,
       decide: async (known) => {
-        if (known.id === job.id) return this.notify.decideJudged('transcript.completed', judged, rules);
-        // It was found by the request id only: the rules look at another job than was presumed.
+        // Until the body was read nobody knew the tags of an adopted job, and so not with which calls it counts.
+        const isPresumed = known.id === job.id && !(adopt && looked.needs.length > 0);
+        if (isPresumed) return this.notify.decideJudged('transcript.completed', judged, rules, looked);
+        // Or it was found by the request id only: the rules look at another job than was presumed.
         const again = await this.read(callback, () => Promise.resolve({ facts: known, adopt: false }));
         if (again.kind !== 'transcript') throw new Error('A body that could be read cannot be read again');
         return again.decide(known);

@@ -10,13 +10,14 @@ import { Log } from '../log.service.js';
 import { ThreadStoppedError } from '../one-thread.service.js';
 import type { CompiledRule } from '../rules/evaluate.js';
 import { factsOn } from '../rules/facts-on.js';
+import { apart, together } from '../rules/merge.js';
 import type { Notification, SkippedRecipient } from '../rules/plan.js';
 import { ReadingThread } from '../rules/reading-thread.service.js';
 import { RuleVersionsStore } from '../rules/rule-versions.store.js';
 import { RulesStore } from '../rules/rules.store.js';
 import type { Trigger } from '../transcripts/facts.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
-import { newNotifications } from './new-notifications.js';
+import { newNotifications, type Planned } from './new-notifications.js';
 import { NotifyService, type Decision } from './notify.service.js';
 import { ReplayStore } from './replay.store.js';
 
@@ -122,8 +123,9 @@ export class JobReplayer {
     const packed = transcript?.whole && (await this.transcripts.findJson(job.id))?.packed;
     if (!packed || trigger !== 'transcript.completed') return this.notify.decide(trigger, facts, transcript, rules);
     try {
-      const task = { packed, job: facts.job, rules: rules.map(({ rule }) => rule) };
-      return await this.notify.decideJudged(trigger, await this.reading.evaluate(task), rules);
+      const looked = await this.notify.look(rules, facts.job);
+      const task = { packed, job: facts.job, rules: rules.map(({ rule }) => rule), series: looked.snapshot };
+      return await this.notify.decideJudged(trigger, await this.reading.evaluate(task), rules, looked);
     } catch (error) {
       if (!(error instanceof ThreadStoppedError)) throw error;
       throw new UnprocessableError(`Evaluating the rules on this transcript ${error.message}`);
@@ -132,7 +134,7 @@ export class JobReplayer {
 
   private async look(jobId: string, { plan }: Decision): Promise<Pick<Replay, 'fresh' | 'planned'>> {
     const before = await this.replays.planned(this.database.reads, jobId);
-    return { fresh: newNotifications(plan.notifications, before), planned: 0 };
+    return { fresh: freshIn(plan.notifications, before), planned: 0 };
   }
 
   /** Two replays at once see each other's deliveries: the job is locked. */
@@ -144,7 +146,7 @@ export class JobReplayer {
   ): Promise<Pick<Replay, 'fresh' | 'planned'>> {
     const done = await this.database.uow.run(async (tx) => {
       await this.jobs.lock(tx, jobId);
-      const fresh = newNotifications(decision.plan.notifications, await this.replays.planned(tx, jobId));
+      const fresh = freshIn(decision.plan.notifications, await this.replays.planned(tx, jobId));
       const planned = fresh.length === 0 ? 0 : await this.notify.write(tx, onlyOf(decision, fresh), { jobId });
       await this.audit.record(tx, actor, 'job.replayed', jobId, { rules, planned });
       return { fresh, planned };
@@ -155,12 +157,18 @@ export class JobReplayer {
   }
 }
 
+/** What no message told of before, as messages. */
+function freshIn(plan: readonly Notification[], before: readonly Planned[]): Notification[] {
+  return together(newNotifications(plan.flatMap(apart), before));
+}
+
 /** Evaluations of the rules that have something new to tell; the others were kept when the job was settled. */
 function onlyOf(decision: Decision, fresh: Notification[]): Decision {
-  const telling = new Set(fresh.map(({ ruleId }) => ruleId));
-  const { trigger, evaluations, plan, escalations } = decision;
+  const telling = new Set(fresh.flatMap(apart).map(({ ruleId }) => ruleId));
+  const { trigger, evaluations, plan, escalations, series } = decision;
   return {
     trigger,
+    series,
     escalations: escalations.filter(({ ruleId }) => telling.has(ruleId)),
     evaluations: evaluations.filter(({ ruleId }) => telling.has(ruleId)),
     plan: { notifications: fresh, skipped: plan.skipped.filter(({ ruleId }) => telling.has(ruleId)) },

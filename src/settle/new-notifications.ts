@@ -6,6 +6,7 @@ export type Planned = Pick<Notification, 'ruleId' | 'kind' | 'to' | 'template'>;
 /**
  * Those of a plan that nobody was told of before. A rule that has sent one message to a person sends a second one only when it
  * plans two: one that was changed, or has its actions in another order, tells nobody twice.
+ * @param plan not merged: a message may tell of a rule that told before, and of one that did not
  * @param before everything that was planned for the job, in any state
  */
 export function newNotifications<N extends Planned>(plan: readonly N[], before: readonly Planned[]): N[] {

@@ -19,12 +19,17 @@ export class ReplayStore {
   }
 
   /** Everything that was ever planned for the job. @param manager the transaction that goes on to plan, or the reads */
-  planned(manager: EntityManager, jobId: string): Promise<Planned[]> {
-    return manager.query<Planned[]>(
+  async planned(manager: EntityManager, jobId: string): Promise<Planned[]> {
+    const found = await manager.query<(Planned & { alsoFor: string })[]>(
       this.database.dialect.bind(
-        'select rule_id as "ruleId", kind, recipient as "to", template from deliveries where job_id = ? and coalesce(escalation_step, 0) = 0',
+        `select rule_id as "ruleId", kind, recipient as "to", template, also_for as "alsoFor"
+           from deliveries where job_id = ? and coalesce(escalation_step, 0) = 0`,
       ),
       [jobId],
     );
+    return found.flatMap(({ alsoFor, ...lead }) => {
+      const others = JSON.parse(alsoFor) as Pick<Planned, 'ruleId'>[];
+      return [lead, ...others.map(({ ruleId }) => ({ ...lead, ruleId }))];
+    });
   }
 }

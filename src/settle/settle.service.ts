@@ -11,6 +11,7 @@ import type { JobEntity } from '../jobs/job.entity.js';
 import { JobsStore } from '../jobs/jobs.store.js';
 import { Log } from '../log.service.js';
 import { Metrics } from '../metrics.service.js';
+import { SeriesMovedError } from '../rules/series.store.js';
 import { toFacts, type JobFacts } from '../transcripts/facts.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
 import { CallbackReader, type Reading } from './callback-reader.service.js';
@@ -39,7 +40,7 @@ interface Prepared {
 class StandingChangedError extends Error {}
 
 /** How often a settle that was overtaken is made ready again. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 12;
 
 /** What one settle did, for the log and for those who wait. */
 export interface Settled {
@@ -55,6 +56,9 @@ export interface Settled {
  */
 @Injectable()
 export class SettleService {
+  /** The end of the row of those that were overtaken. */
+  private turn: Promise<unknown> = Promise.resolve();
+
   constructor(
     @Inject(BLOBS) private readonly blobs: BlobStore,
     private readonly database: Database,
@@ -73,21 +77,36 @@ export class SettleService {
   async settle(callbackId: string): Promise<Settled | undefined> {
     const started = performance.now();
     for (let attempt = 1; ; attempt++) {
-      const callback = await this.callbacks.find(callbackId);
-      if (callback?.state !== 'pending') return undefined;
-      const prepared = await this.prepare(callback);
-      // Parsing and evaluating take milliseconds: requests that came meanwhile go first.
-      await new Promise((resolve) => setImmediate(resolve));
+      const exact = attempt < ATTEMPTS;
       try {
-        const settled = await this.write(prepared);
-        if (settled) await this.finish(prepared, settled, started);
-        return settled;
+        if (attempt === 1) return await this.settleOnce(callbackId, started, exact);
+        // Side by side they would overtake each other again.
+        return await this.inTurn(() => this.settleOnce(callbackId, started, exact));
       } catch (error) {
-        // Another callback of the same job was a moment earlier: what that means is decided anew.
-        const overtaken = error instanceof StandingChangedError || isDuplicateKey(error);
+        // Another callback of the same job, or of one that counts with it, was a moment earlier: what that means is decided anew.
+        const overtaken =
+          error instanceof StandingChangedError || error instanceof SeriesMovedError || isDuplicateKey(error);
         if (!overtaken || attempt === ATTEMPTS) throw error;
       }
     }
+  }
+
+  /** @param exact what the rules count of other calls must not have changed; a settle that is overtaken again and again goes without */
+  private async settleOnce(callbackId: string, started: number, exact: boolean): Promise<Settled | undefined> {
+    const callback = await this.callbacks.find(callbackId);
+    if (callback?.state !== 'pending') return undefined;
+    const prepared = await this.prepare(callback);
+    // Parsing and evaluating take milliseconds: requests that came meanwhile go first.
+    await new Promise((resolve) => setImmediate(resolve));
+    const settled = await this.write(prepared, exact && !callback.replay);
+    if (settled) await this.finish(prepared, settled, started);
+    return settled;
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.turn.then(work);
+    this.turn = run.catch(() => undefined);
+    return run;
   }
 
   private async prepare(callback: CallbackEntity): Promise<Prepared> {
@@ -125,7 +144,7 @@ export class SettleService {
     return undefined;
   }
 
-  private write(prepared: Prepared): Promise<Settled | undefined> {
+  private write(prepared: Prepared, exact: boolean): Promise<Settled | undefined> {
     const { callback, result, settlement, jobId, decision } = prepared;
     return this.database.uow.run(async (tx) => {
       if (!(await this.callbacks.lockPending(tx, callback.id))) return undefined;
@@ -135,7 +154,12 @@ export class SettleService {
       if (!sameSettlement(settlement, settlementNow)) throw new StandingChangedError();
       await this.apply(tx, prepared);
       const deliveries = decision
-        ? await this.notify.write(tx, decision, { jobId, callbackId: callback.id, replay: callback.replay })
+        ? await this.notify.write(tx, decision, {
+            jobId,
+            callbackId: callback.id,
+            replay: callback.replay,
+            exact,
+          })
         : 0;
       return { callbackId: callback.id, jobId, outcome: settlement.kind, deliveries };
     });

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ChannelsRegistry } from '../channels/channels.registry.service.js';
 import type { StoredMessage } from '../deliveries/delivery.js';
 import type { DeliveryEntity } from '../deliveries/delivery.entity.js';
+import { alsoForOf } from '../deliveries/planned-before.js';
 import { MessageComposer } from '../deliveries/message-composer.service.js';
 import { HeraldError } from '../errors.js';
 import type { Notification } from '../rules/plan.js';
@@ -62,6 +63,7 @@ function asDelivery(
     ruleName: notification.ruleName,
     ruleVersion: notification.ruleVersion,
     action: notification.action,
+    alsoFor: alsoForOf(notification),
     channel: notification.channel,
     kind: notification.kind,
     recipient: to,

@@ -56,6 +56,8 @@ const message = z.object({
   ruleId: z.uuid().optional(),
   ruleName: z.string(),
   action: z.int(),
+  /** Names of the other rules that the message speaks for. */
+  alsoFor: z.array(z.string()).optional(),
   channel: z.string(),
   kind: z.enum(CHANNEL_KINDS),
   to: z.string(),

@@ -9,6 +9,7 @@ import { OccasionsStore, type TimeRange } from '../jobs/occasions.store.js';
 import { Log } from '../log.service.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import type { Directory } from '../recipients/directory.js';
+import { apart } from '../rules/merge.js';
 import { planStepwise, type Notification, type Plan } from '../rules/plan.js';
 import { differenceOf, type Change } from '../rules/plan-difference.js';
 import type { Evaluation, Rule } from '../rules/rule.js';
@@ -178,12 +179,13 @@ export class Simulations {
     const would = await plan(judgement.proposed, work.rules.proposed);
     const does = judgement.inForce ? await plan(judgement.inForce, work.rules.inForce) : would;
     const isLookedAt = ({ ruleId }: { ruleId: string }): boolean => work.tally.isLookedAt(ruleId);
+    const speaksOf = (message: Notification): boolean => apart(message).some(isLookedAt);
     const { added, removed, changed } = differenceOf(does.notifications, would.notifications);
     const capped = withCaps(would.notifications, at, work.capped);
     return {
       jobId: job.id,
       judgement,
-      messages: would.notifications.filter(isLookedAt).map(capped),
+      messages: would.notifications.filter(speaksOf).map(capped),
       skipped: would.skipped.filter(isLookedAt),
       added: added.map(capped),
       removed,
@@ -270,6 +272,7 @@ function showMessage(one: Notification, { job, at, trigger }: StoredOccasion, pr
     ...(isUnsaved(one.ruleId) ? {} : { ruleId: one.ruleId }),
     ruleName: one.ruleName,
     action: one.action,
+    ...(one.parts && { alsoFor: [...new Set(one.parts.slice(1).map(({ ruleName }) => ruleName))] }),
     channel: one.channel,
     kind: one.kind,
     to: one.to,

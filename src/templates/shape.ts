@@ -33,6 +33,7 @@ export const RENDER_SHAPE: Shape = record({
   delivery: record(values('id', 'channel', 'ruleName', 'reason')),
   overdue: record(values('minutes', 'resubmissions')),
   rule: record(values('name')),
+  rules: list(value),
   matches: list(record(values('text', 'speaker', 'label', 'channel', 'start', 'end', 'before', 'after'))),
   recipient: record(values('name', 'locale', 'timeZone', 'content')),
   digest: record({

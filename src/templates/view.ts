@@ -9,6 +9,8 @@ import type { Digest } from './digest.js';
 /** Everything known when a message is rendered. */
 export type RenderData = Facts & {
   rule: { name: string };
+  /** Names of all rules that the message speaks for, `rule` first. Absent: only `rule`. */
+  rules?: string[];
   /** Words that made the rule match, ordered by start. */
   matches: SpeechMatch[];
   /** `content`: how much of the transcript the recipient is sent. */
@@ -54,6 +56,7 @@ export interface TemplateView {
   delivery?: DeliveryFacts;
   overdue?: OverdueFacts;
   rule: { name: string };
+  rules: string[];
   matches: MatchView[];
   recipient: RenderData['recipient'];
   link?: string;
@@ -71,6 +74,7 @@ const LIMITS = {
   text: 16_000,
   utterances: 16_000,
   matches: 20,
+  rules: 20,
   list: 50,
   string: 2_000,
   starts: 20_000,
@@ -94,6 +98,7 @@ export function toView(data: RenderData): TemplateView {
     ...(data.delivery ? { delivery: data.delivery } : {}),
     ...(data.overdue ? { overdue: data.overdue } : {}),
     rule: { name: cut(data.rule.name, 200) },
+    rules: (data.rules ?? [data.rule.name]).slice(0, LIMITS.rules).map((name) => cut(name, 200)),
     matches: matches.slice(0, LIMITS.matches).map((match) => matchView(match, transcript)),
     recipient: data.recipient,
     ...(link === undefined ? {} : { link }),

@@ -50,6 +50,7 @@ describe.each(await databases())('bodies of many megabytes on %s', (kind) => {
         actions: [
           { channel: 'email', to: ['{{job.tags.email}}'], template: 'transcript-ready', attach: ['srt', 'json'] },
         ],
+        merge: false,
       };
       expect((await stage.server.api('POST', '/v1/rules', rule)).status).toBe(201);
       const large = longBody(200_000, 'large-1', { tier: 'gold', email: 'large@clinic.example' }, 'zebra crossing');

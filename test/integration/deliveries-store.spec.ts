@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { AuditStore } from '../../src/database/audit.store.js';
 import { DeliveriesStore, type EnqueueSource, type Recorded } from '../../src/deliveries/deliveries.store.js';
+import { DeliveriesQueryStore } from '../../src/deliveries/deliveries.query.store.js';
 import { NEVER } from '../../src/deliveries/delivery.js';
 import type { DeliveryEntity } from '../../src/deliveries/delivery.entity.js';
 import { UnknownStore } from '../../src/deliveries/unknown.store.js';
+import { together } from '../../src/rules/merge.js';
 import type { Notification } from '../../src/rules/plan.js';
 import { databases } from '../support/app.js';
 import { uncapped } from '../support/caps.js';
@@ -216,6 +218,54 @@ describe.each(await databases())('DeliveriesStore on %s', (kind) => {
     expect(await enqueue(newer, { ...FIRST_SETTLE, replay: true })).toBe(2);
     expect(await enqueue(newer, { ...FIRST_SETTLE, replay: true })).toBe(0);
     expect(await count()).toBe(3);
+  });
+
+  describe('what one message tells for several rules', () => {
+    const PHONE = '+14155552671';
+    const of = (ruleId: string, over: Partial<Notification> = {}): Notification =>
+      notification(PHONE, {
+        ruleId,
+        ruleName: `Rule ${ruleId}`,
+        dedupeKey: `job:${ruleId}:v1:0:sms:${PHONE}`,
+        ...over,
+      });
+    const stored = async (): Promise<DeliveryEntity[]> => {
+      const ids = await own.database.read<{ id: string }>('select id from deliveries order by id');
+      return Promise.all(ids.map(({ id }) => row(id)));
+    };
+
+    it('is one delivery, which names them all and keeps no address in their names', async () => {
+      expect(await enqueue(together([of('a'), of('b')]))).toBe(1);
+      const [delivery] = await stored();
+      expect(delivery).toMatchObject({
+        ruleId: 'a',
+        alsoFor: [{ ruleId: 'b', ruleName: 'Rule b', ruleVersion: 1, action: 0 }],
+      });
+      expect(JSON.stringify(delivery?.alsoFor)).not.toContain('4155552671');
+    });
+
+    it('is told once, whichever of the rules matches again', async () => {
+      await enqueue(together([of('a'), of('b')]));
+      expect(await enqueue([of('b')])).toBe(0);
+      expect(await enqueue([of('b', { ruleVersion: 2, dedupeKey: 'newer' })], { ...FIRST_SETTLE, replay: true })).toBe(
+        0,
+      );
+    });
+
+    it('is told for the new rules only when some of it was told before', async () => {
+      await enqueue([of('a')]);
+      expect(await enqueue(together([of('a'), of('b'), of('c')]))).toBe(1);
+      const [, later] = await stored();
+      expect(later).toMatchObject({ ruleId: 'b', alsoFor: [{ ruleId: 'c' }] });
+    });
+
+    it('is found by each of its rules', async () => {
+      const [a, b] = [own.ids.next(), own.ids.next()];
+      await enqueue(together([of(a), of(b)]));
+      const queries = new DeliveriesQueryStore(own.database, new AuditStore(own.ids, own.clock), own.clock);
+      for (const ruleId of [a, b]) expect(await queries.list({ ruleId }, { limit: 10 })).toHaveLength(1);
+      expect(await queries.list({ ruleId: own.ids.next() }, { limit: 10 })).toEqual([]);
+    });
   });
 
   it('each dead delivery has its own notification: the dedupe key decides, not the recipient', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { clockTime, DAY, HOUR, MINUTE, parseDuration, SECOND } from '../../src/duration.js';
+import { clockTime, DAY, durationText, HOUR, MINUTE, parseDuration, SECOND } from '../../src/duration.js';
 
 describe('clockTime', () => {
   it.each([
@@ -17,6 +17,21 @@ describe('clockTime', () => {
     [Infinity, '0:00'],
   ])('shows %d seconds as %s', (seconds, text) => {
     expect(clockTime(seconds)).toBe(text);
+  });
+});
+
+describe('durationText', () => {
+  it.each([
+    [-5, '0s'],
+    [0, '0s'],
+    [1, '1s'],
+    [60_000, '1m'],
+    [61_500, '1m 2s'],
+    [3_600_000, '1h'],
+    [3_601_000, '1h'],
+    [2 * DAY + 4 * HOUR + 59 * MINUTE, '2d 4h'],
+  ])('shows %d milliseconds as %s', (ms, text) => {
+    expect(durationText(ms)).toBe(text);
   });
 });
 

@@ -121,11 +121,23 @@ describe('planning notifications', () => {
     expect(notifications.map(({ to }) => to)).toEqual(['ann@example.com', 'oncall@example.com']);
   });
 
-  it('plans the same address again for another action', () => {
-    const { notifications } = plan([{ to: ['a@b.co'] }, { to: ['a@b.co'] }]);
+  it('plans the same address again for another action with another template', () => {
+    const { notifications } = plan([{ to: ['a@b.co'] }, { to: ['a@b.co'], template: 'other' }]);
     expect(notifications.map(({ dedupeKey }) => dedupeKey)).toEqual([
       'job-1:rule-1:v3:0:email:a@b.co',
       'job-1:rule-1:v3:1:email:a@b.co',
+    ]);
+  });
+
+  it('sends a recipient one message for two actions that say the same, and keeps what each of them planned', () => {
+    const { notifications } = plan([
+      { to: ['a@b.co'], attach: ['vtt'] },
+      { to: ['a@b.co'], attach: ['txt'] },
+    ]);
+    expect(notifications).toMatchObject([{ action: 0, attach: ['vtt', 'txt'] }]);
+    expect(notifications[0]?.parts?.map(({ dedupeKey, attach }) => [dedupeKey, attach])).toEqual([
+      ['job-1:rule-1:v3:0:email:a@b.co', ['vtt']],
+      ['job-1:rule-1:v3:1:email:a@b.co', ['txt']],
     ]);
   });
 

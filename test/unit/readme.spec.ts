@@ -16,7 +16,7 @@ import type { TemplateParts } from '../../src/templates/template.js';
 import { TRIGGERS } from '../../src/transcripts/facts.js';
 
 const README = readFileSync('README.md', 'utf8');
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'docs/glossary.md'];
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'docs/calls.md', 'docs/glossary.md'];
 
 const found = (pattern: RegExp, text = README) => [...new Set([...text.matchAll(pattern)].map(([, one]) => one ?? ''))];
 

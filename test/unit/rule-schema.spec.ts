@@ -66,8 +66,29 @@ describe('a rule in a request', () => {
       stop: true,
       order: -5,
       description: 'why',
+      merge: false,
+      throttle: { times: 2, within: '1h', per: 'tag:client' },
     };
     expect(parseRule(full, KNOWN)).toEqual(full);
+  });
+
+  it('may say how often it tells of calls; once for the rule unless it says otherwise', () => {
+    expect(parseRule({ ...RULE, throttle: { within: '15m' } }, KNOWN)).toMatchObject({
+      throttle: { times: 1, within: '15m', per: 'rule' },
+    });
+  });
+
+  it.each([
+    [{ within: 'an hour' }, '/throttle/within'],
+    [{ within: '0s' }, '/throttle/within'],
+    [{ within: '91d' }, '/throttle/within'],
+    [{ within: '1h', times: 0 }, '/throttle/times'],
+    [{ within: '1h', per: 'tag:' }, '/throttle/per'],
+    [{ within: '1h', per: 'contact' }, '/throttle/per'],
+    [{ within: '1h', every: 2 }, '/throttle/every'],
+    [{ times: 1 }, '/throttle/within'],
+  ])('refuses a throttle that means nothing: %j', (throttle, pointer) => {
+    expect(errorsOf({ ...RULE, throttle })).toMatchObject([{ pointer }]);
   });
 
   it('may have no actions when it stops the others', () => {

@@ -10,7 +10,27 @@ interface Change {
 }
 
 /** What conditions over many calls remember, and what is throttled. */
-const calls: Change = { up: () => [], down: () => [] };
+const calls: Change = {
+  up: ({ text, bigint }) => [
+    // The other rules and actions that a delivery speaks for.
+    `alter table deliveries add column also_for ${text} not null default '[]'`,
+    `create index deliveries_merged on deliveries (job_id) where also_for <> '[]'`,
+    `create table throttles (throttle ${text} not null primary key, told ${text} not null, until_at ${bigint} not null)`,
+    'create index throttles_until on throttles (until_at)',
+    // What each call was in the series that conditions look at; a row without a job is the lock of its series.
+    `create table series (series ${text} not null, place ${text} not null, job_id ${text} not null, observed_at ${bigint} not null,
+      value ${text} not null, until_at ${bigint} not null, primary key (series, place, job_id))`,
+    'create index series_at on series (series, place, observed_at)',
+    'create index series_job on series (job_id)',
+    'create index series_until on series (until_at)',
+  ],
+  down: () => [
+    'drop table series',
+    'drop table throttles',
+    'drop index deliveries_merged',
+    'alter table deliveries drop column also_for',
+  ],
+};
 
 /** Hours, levels and consent of people; messages that wait to go together. */
 const people: Change = {
