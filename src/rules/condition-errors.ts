@@ -31,7 +31,6 @@ const OPERATOR_HABITS = new Map(
 );
 
 const USAGE: Readonly<Record<string, string>> = {
-  ...SERIES_USAGE,
   by: "speech.by('1')",
   channel: 'speech.channel(0)',
   first: 'speech.first(60)',
@@ -115,7 +114,7 @@ function typeMessage(error: CelTypeError, node: ASTNode | undefined, source: str
   }
   if (node?.op === 'call' || node?.op === 'rcall') {
     const [name] = node.args;
-    const usage = USAGE[name];
+    const usage = (node.op === 'call' ? SERIES_USAGE[name] : undefined) ?? USAGE[name];
     return usage ? `${name}() does not take this; it is written ${usage}` : `${name}() does not take this`;
   }
   if (error.code === 'no_such_overload' && node && Array.isArray(node.args)) {
