@@ -117,6 +117,14 @@ describe.each(await databases())('people on %s', (kind) => {
     template: 'transcript-ready',
   });
 
+  it.each([
+    ['spring', '2026-03-28T22:00:00Z', '2026-03-29T05:00:00.000Z'],
+    ['autumn', '2026-10-24T22:00:00Z', '2026-10-25T06:00:00.000Z'],
+  ])('answers for the night of the change in %s with seven on the wall', async (_season, at, until) => {
+    const answer = await resolve({ actions: [action(['contact:nina'])], at });
+    expect(answer.body.recipients).toMatchObject([{ state: 'waiting', at: until }]);
+  });
+
   it('answers it for a saved rule, also one that is switched off', async () => {
     await contact('Eve');
     const rule = { name: 'to-eve', enabled: false, actions: [action(['contact:Eve'], { urgent: true })] };
@@ -228,8 +236,33 @@ describe.each(await databases())('people on %s', (kind) => {
     expect(left).not.toContainEqual({ id: old });
   });
 
+  it('lets what waited go together when the clock comes to the end of the quiet hours', async () => {
+    const wall = (ahead: number) => new Date(herald.clock.now() + ahead).toISOString().slice(11, 16);
+    const quiet = { from: wall(-HOUR), until: wall(2 * HOUR) };
+    await contact('Una', { timeZone: 'UTC', quiet });
+    const due = herald.clock.now() + 2 * HOUR;
+    const ids = [await insert('Una@example.com', 'waiting', due), await insert('Una@example.com', 'waiting', due)];
+    // One that a mistake has made due too early waits for the hours all the same.
+    await herald.database.uow.run((tx) => tx.update(DeliveryEntity, { id: ids[0]! }, { dueAt: 0 }));
+    await until(
+      () => read(ids[0]!),
+      ({ dueAt }) => Date.parse(dueAt ?? '') > herald.clock.now() + HOUR,
+    );
+    herald.clock.aheadMs = 3 * HOUR;
+    for (const id of ids)
+      await until(
+        () => read(id),
+        ({ state }) => state === 'bundled',
+      );
+    expect(new Set((await Promise.all(ids.map(read))).map(({ bundleId }) => bundleId)).size).toBe(1);
+  });
+
   const read = async (id: string) =>
-    (await herald.get<{ state: string; dueAt: string | null; reason: string }>(`/v1/deliveries/${id}`)).body;
+    (
+      await herald.get<{ state: string; dueAt: string | null; reason: string; bundleId: string | null }>(
+        `/v1/deliveries/${id}`,
+      )
+    ).body;
 
   async function insert(
     recipient: string,

@@ -124,7 +124,7 @@ describe('quiet hours', () => {
         expect(due.at - now).toBeLessThanOrEqual(2 * DAY + HOUR);
         expect(awakeAt(due.at, hours)).toEqual({ at: due.at });
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 });

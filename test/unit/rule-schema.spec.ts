@@ -60,7 +60,12 @@ describe('a rule in a request', () => {
       on: 'transcript.failed',
       when: "failure.code == 'X'",
       actions: [
-        { ...ACTION, to: ['contact:OPERATOR', 'group:billing', '{{job.tags.email}}'], attach: ['vtt', 'json'] },
+        {
+          ...ACTION,
+          to: ['contact:OPERATOR', 'group:billing', '{{job.tags.email}}'],
+          attach: ['vtt', 'json'],
+          urgent: true,
+        },
         { ...ACTION, channel: 'sms', to: ['+14155550100'], preview: { segments: 6 } },
       ],
       stop: true,
@@ -134,6 +139,7 @@ describe('a rule in a request', () => {
     ['7 segments', withAction({ channel: 'sms', preview: { segments: 7 } }), '/actions/0/preview/segments', ''],
     ['half a segment', withAction({ channel: 'sms', preview: { segments: 1.5 } }), '/actions/0/preview/segments', ''],
     ['an unknown format', withAction({ attach: ['pdf'] }), '/actions/0/attach/0', ''],
+    ['an urgency that is no yes or no', withAction({ urgent: 'very' }), '/actions/0/urgent', ''],
     ['an unknown trigger', { ...RULE, on: 'transcript.complete' }, '/on', ''],
     ['a text for a switch', { ...RULE, enabled: 'false' }, '/enabled', ''],
     ['no object', [], '', ''],
