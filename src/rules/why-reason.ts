@@ -112,6 +112,11 @@ function spoken(name: string, args: readonly ASTNode[]): string | undefined {
     return text === undefined ? 'it' : `“${text}”`;
   };
   if (name === 'says' && args.length === 1) return `${said(first)} is not said`;
+  if (name === 'saysWithout') return `${said(first)} is not said without one of those words near it`;
+  if (name === 'heard') return `Deepgram's search did not find ${said(first)} with enough confidence`;
+  if (name === 'silence') return `there is no silence of ${String(literalNumber(first) ?? 'so many')} seconds`;
+  if (name === 'then' && args.length === 3)
+    return `${said(first)} is not followed by ${said(second)} within ${String(literalNumber(words) ?? 'so many')} seconds`;
   if (name === 'near' && args.length === 3)
     return `${said(first)} and ${said(second)} are not said within ${String(literalNumber(words) ?? 'so many')} words of each other`;
   if (name !== 'saysAny' || first?.op !== 'list') return undefined;
@@ -134,7 +139,10 @@ function viewWords(name: string, argument: ASTNode | undefined, { labels }: Reas
   const number = literalNumber(argument);
   const text = literalText(argument);
   if (name === 'by' && text !== undefined) return speakerWords(text, labels);
+  if (name === 'anyForm') return ' in any form';
+  if (name === 'anyAccent') return ' with or without accents';
   if (number === undefined) return undefined;
+  if (name === 'confident') return ` with a confidence of ${String(number)}`;
   if (name === 'channel') return ` in channel ${String(number)}`;
   return name === 'first' || name === 'last' ? ` in the ${name} ${String(number)} seconds` : undefined;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { DEFAULT_RULES } from '../../src/rules/default-rules.js';
 import { compileRule, evaluateRules } from '../../src/rules/evaluate.js';
 import type { Rule } from '../../src/rules/rule.js';
@@ -107,6 +108,60 @@ describe('evaluating rules', () => {
     expect(run()).toEqual(run());
     const other = completedFacts({ transcript: { topics: ['x'] } });
     expect(evaluateRules(rules, other, callSpeech()).matches).toHaveLength(1);
+  });
+});
+
+// Questions that differ in one view, word, number or order of arguments: the answer of one must never be given to another.
+const view = fc.constantFrom(
+  ...[
+    '',
+    ".by('0')",
+    ".by('1')",
+    ".by('1').first(15)",
+    '.first(15)',
+    '.first(1)',
+    '.last(15)',
+    '.last(1)',
+    '.channel(0)',
+  ],
+  ...['.channel(1)', '.anyForm()', ".anyForm('de')", '.anyAccent()', '.confident(0.5)', '.confident(1)'],
+);
+const heard = fc.constantFrom(
+  'refund',
+  'refunds',
+  'want',
+  "don't want",
+  'I * want',
+  'resolved',
+  'thank you',
+  're*',
+  '*olved',
+);
+const question = fc.oneof(
+  heard.map((a) => `says("${a}")`),
+  fc.tuple(heard, heard).map(([a, b]) => `saysAny(["${a}", "${b}"])`),
+  fc.tuple(heard, heard, fc.constantFrom('0', '2', '5')).map(([a, b, n]) => `near("${a}", "${b}", ${n})`),
+  fc.tuple(heard, heard, fc.constantFrom('2', '90.5')).map(([a, b, n]) => `then("${a}", "${b}", ${n})`),
+  fc.tuple(heard, heard, fc.constantFrom('1', '3')).map(([a, b, n]) => `saysWithout("${a}", ["${b}"], ${n})`),
+  fc.constantFrom('silence(3)', 'silence(71)', 'heard("refund")', 'heard("refund", 0.1)'),
+);
+
+describe('questions on speech', () => {
+  it('come to the same whether they are asked alone, after many others, or inside an expression', () => {
+    const asked = fc
+      .tuple(fc.constantFrom('', '!'), view, question)
+      .map(([not, on, what]) => `${not}speech${on}.${what}`);
+    fc.assert(
+      fc.property(fc.array(asked, { minLength: 1, maxLength: 30 }), (conditions) => {
+        const named = conditions.map((when, i) => rule({ name: `rule ${String(i).padStart(2, '0')}`, when }));
+        const together = evaluate(named).evaluations.map(({ matched, matches }) => ({ matched, matches }));
+        const alone = named.map((one) => evaluate([one]).evaluations[0]);
+        expect(together).toEqual(alone.map((one) => ({ matched: one?.matched, matches: one?.matches })));
+        const inside = named.map((one) => evaluate([{ ...one, when: `(${one.when}) == true` }]).matches.length > 0);
+        expect(inside).toEqual(together.map(({ matched }) => matched));
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 

@@ -149,6 +149,12 @@ describe('the reason why a rule did not match', () => {
     ["job.tags.tier == 'silver'", "“job.tags.tier == 'silver'” is not true: job.tags.tier is “gold”"],
     ["job.tags.region == 'eu'", "“job.tags.region == 'eu'” is not true: job.tags.region is empty"],
     ["speech.says('lawyer')", '“lawyer” is not said'],
+    ["speech.anyForm().by('0').says('lawyers')", "“lawyers” is not said in any form by Speaker 1 ('0')"],
+    ["speech.then('refund', 'lawyer', 10)", '“refund” is not followed by “lawyer” within 10 seconds'],
+    ["speech.saysWithout('want', ['I', 'don’t'], 2)", '“want” is not said without one of those words near it'],
+    ['speech.silence(75)', 'there is no silence of 75 seconds'],
+    ["speech.heard('refund', 0.9)", "Deepgram's search did not find “refund” with enough confidence"],
+    ["speech.confident(0.995).says('refund')", '“refund” is not said with a confidence of 0.995'],
     ["speech.by('0').first(30).says('refund')", "“refund” is not said by Speaker 1 ('0') in the first 30 seconds"],
     [
       "speech.by('7').says('refund')",
