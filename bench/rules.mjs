@@ -13,6 +13,7 @@ import { toSpeech } from '../dist/transcripts/speech.js';
 
 const [ruleCount = 1000, wordCount = 10_000, ROUNDS = 30] = process.argv.slice(2).map(Number);
 const LIMIT_MS = 25;
+const WARM_UP = 10;
 
 // A fixed generator: the same words and rules on every machine.
 let state = 42;
@@ -108,6 +109,7 @@ function textFacts() {
 }
 
 async function measure(work) {
+  for (let round = 0; round < WARM_UP; round++) await work();
   const times = [];
   let result;
   const processor = process.cpuUsage();

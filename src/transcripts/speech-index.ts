@@ -22,6 +22,8 @@ export interface Term {
 /** Not a token. */
 export const SEVERAL = -2;
 
+/** A word that was looked for and is not said. */
+const NOWHERE = Symbol('nowhere');
 /** Token between channels: no phrase crosses it. */
 const BOUNDARY = -1;
 /** Languages of one recording that word forms are looked up in. */
@@ -51,7 +53,9 @@ export class SpeechIndex {
   readonly #numbers = new Map<string, number>();
   readonly #places: number[][] = [];
   readonly #language: string;
-  readonly #terms = new Map<Folding, Map<string, Term | undefined>>();
+  /** By number of the token. */
+  readonly #exact: (Term | undefined)[] = [];
+  readonly #terms = new Map<Folding, Map<string, Term | typeof NOWHERE>>();
   readonly #lexicons = new Map<Folding, Lexicon>();
   #languages: string[] | undefined;
 
@@ -88,18 +92,31 @@ export class SpeechIndex {
   }
 
   /** @returns undefined when a word of the phrase is nowhere said */
-  termsOf(phrase: Phrase, folding: Folding): Term[] | undefined {
-    let known = this.#terms.get(folding);
-    if (!known) this.#terms.set(folding, (known = new Map<string, Term | undefined>()));
-    const found: Term[] = [];
-    for (const term of phrase.terms) {
-      const key = term.kind === 'word' ? term.token : `${term.kind} ${term.token}`;
-      if (!known.has(key)) known.set(key, this.#lookUp(term, folding));
-      const one = known.get(key);
+  termsOf({ terms }: Phrase, folding: Folding): Term[] | undefined {
+    const [first, ...others] = terms;
+    // Most phrases of most rules are said nowhere, and their first word tells it.
+    const found = first && this.#termOf(first, folding);
+    if (found === undefined) return undefined;
+    const all = [found];
+    for (const term of others) {
+      const one = this.#termOf(term, folding);
       if (one === undefined) return undefined;
-      found.push(one);
+      all.push(one);
     }
-    return found;
+    return all;
+  }
+
+  #termOf(term: PhraseTerm, folding: Folding): Term | undefined {
+    if (term.kind === 'word' && folding === 'exact') {
+      const number = this.#numbers.get(term.token);
+      return number === undefined ? undefined : (this.#exact[number] ??= this.#term([number]));
+    }
+    let known = this.#terms.get(folding);
+    if (!known) this.#terms.set(folding, (known = new Map<string, Term | typeof NOWHERE>()));
+    const key = `${term.kind} ${term.token}`;
+    let found = known.get(key);
+    if (found === undefined) known.set(key, (found = this.#lookUp(term, folding) ?? NOWHERE));
+    return found === NOWHERE ? undefined : found;
   }
 
   /** Folding by the forms of a language, or of those that are spoken here. @param language BCP-47 */
@@ -118,10 +135,6 @@ export class SpeechIndex {
 
   #lookUp({ token, kind }: PhraseTerm, folding: Folding): Term | undefined {
     if (kind === 'any') return { places: [], token: SEVERAL };
-    if (kind === 'word' && folding === 'exact') {
-      const number = this.#numbers.get(token);
-      return number === undefined ? undefined : this.#term([number]);
-    }
     // A word that is cut off has no form: its letters are looked for.
     const cut = kind !== 'word' && folding !== 'exact';
     const lexicon = this.#lexicon(cut ? 'accents' : folding);
