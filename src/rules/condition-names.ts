@@ -89,14 +89,14 @@ function visit(node: ASTNode, scope: Scope, nesting: number, place: Place): void
   else if (node.op === '.') checkField(node, scope, place);
   else if (node.op === 'call') checkFunction(node.args[0], node.args[1], node.start, place);
   else if (node.op === 'rcall') checkMethod(node, scope, place);
-  else if (node.op === '==' || node.op === '!=') checkNull(node, place);
+  else if (node.op === '==' || node.op === '!=') checkNull(node, scope, place);
 }
 
-/** Facts are there or absent. */
-function checkNull(node: ASTNode & { op: '==' | '!=' }, place: Place): void {
+/** Facts are there or absent. An option may be of any type, so that comparing it was taken in earlier rules. */
+function checkNull(node: ASTNode & { op: '==' | '!=' }, scope: Scope, place: Place): void {
   const isNull = ({ op, args }: ASTNode): boolean => op === 'value' && args === null;
   const fact = node.args.find((side) => !isNull(side));
-  if (!node.args.some(isNull)) return;
+  if (!node.args.some(isNull) || (fact && typeOf(fact, scope) === 'dyn')) return;
   const asked = fact?.op === '.' ? `has(${place.source.slice(fact.start, fact.end)})` : undefined;
   const suggestion = asked && `${node.op === '==' ? '!' : ''}${asked}`;
   report(place, node.start, 'no fact is null: ask with has() whether it is there', suggestion);
