@@ -309,9 +309,12 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
     expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0);
     first.release();
     first.release();
+    const ended = () => herald.lines.filter(({ event }) => event === 'rules.simulated').length;
+    const before = ended();
     const run = simulations.run(second);
     await run.next();
     await run.return();
+    expect(ended()).toBe(before);
     const leaving = new AbortController();
     const headers = {
       ...LINES,
