@@ -18,7 +18,7 @@ import { RuleVersionsStore } from './rule-versions.store.js';
 import { RulesController } from './rules.controller.js';
 import { RulesStore } from './rules.store.js';
 import { SeriesStore } from './series.store.js';
-import { SimulationThread } from './simulation-thread.service.js';
+import { SimulationThreads } from './simulation-thread.service.js';
 import { ThrottlesStore } from './throttles.store.js';
 
 @Module({
@@ -35,7 +35,7 @@ import { ThrottlesStore } from './throttles.store.js';
     RuleVersionsStore,
     ReadingThread,
     SeriesStore,
-    SimulationThread,
+    SimulationThreads,
     ThrottlesStore,
   ],
   exports: [
@@ -45,7 +45,7 @@ import { ThrottlesStore } from './throttles.store.js';
     RuleVersionsStore,
     ReadingThread,
     SeriesStore,
-    SimulationThread,
+    SimulationThreads,
     ThrottlesStore,
   ],
 })

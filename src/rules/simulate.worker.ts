@@ -8,17 +8,13 @@ import { forPlanning } from './planning-facts.js';
 import { compileSets, isEmpty, judge, type CompiledSets } from './simulate.js';
 import type { JudgedOccasion, SimulationTask } from './simulation-task.js';
 
-/** Of the simulations that run. */
-const known = new Map<string, CompiledSets>();
+let sets: CompiledSets | undefined;
 
-answerTasks<SimulationTask, JudgedOccasion[]>((task) =>
-  Promise.resolve(task).then((told) => ({ value: answer(told) })),
-);
+answerTasks<SimulationTask, JudgedOccasion[]>((task) => Promise.resolve(task).then((told) => ({ value: answer(told) })));
 
-function answer({ simulation, sets, alive, occasions }: SimulationTask): JudgedOccasion[] {
-  for (const one of known.keys()) if (!alive.includes(one)) known.delete(one);
-  if (sets) known.set(simulation, compileSets(sets));
-  const compiled = known.get(simulation);
+function answer({ sets: told, occasions }: SimulationTask): JudgedOccasion[] {
+  if (told) sets = compileSets(told);
+  const compiled = sets;
   if (!compiled) throw new Error('The thread has not been told the rules');
   return occasions.flatMap((occasion, index) => judged(compiled, occasion, index));
 }

@@ -15,7 +15,7 @@ import { differenceOf, type Change } from '../rules/plan-difference.js';
 import type { Evaluation, Rule } from '../rules/rule.js';
 import { triggersOf, type RuleSets } from '../rules/simulate.js';
 import type { JudgedOccasion } from '../rules/simulation-task.js';
-import { SimulationThread, type JudgedPage, type SimulationRun } from '../rules/simulation-thread.service.js';
+import { SimulationThreads, type JudgedPage, type SimulationRun } from '../rules/simulation-thread.service.js';
 import { inSlices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
 import type { StoredOccasion } from '../transcripts/occasion.js';
@@ -75,7 +75,7 @@ export class Simulations {
   constructor(
     private readonly sets: SimulationSets,
     private readonly occasions: OccasionsStore,
-    private readonly thread: SimulationThread,
+    private readonly threads: SimulationThreads,
     private readonly recipients: RecipientsStore,
     private readonly channels: ChannelsRegistry,
     private readonly caps: CapsStore,
@@ -101,7 +101,7 @@ export class Simulations {
   /** Progress after each page, a line for each job that a rule matches, and the summary, oldest job first. */
   async *run(prepared: PreparedSimulation): AsyncGenerator<SimulationLine, void> {
     const started = performance.now();
-    const run = this.thread.begin(prepared.sets);
+    const run = this.threads.begin(prepared.sets);
     try {
       const work = await this.workOf(prepared, run);
       const { tally } = work;
@@ -116,7 +116,7 @@ export class Simulations {
       this.log.info('rules.simulated', { transcripts: tally.transcripts, matched: tally.matched, ms });
       yield summaryOf(work, ms);
     } finally {
-      run.end();
+      await run.end();
       prepared.release();
     }
   }
