@@ -10,7 +10,9 @@ import type { JudgedOccasion, SimulationTask } from './simulation-task.js';
 
 let sets: CompiledSets | undefined;
 
-answerTasks<SimulationTask, JudgedOccasion[]>((task) => Promise.resolve(task).then((told) => ({ value: answer(told) })));
+answerTasks<SimulationTask, JudgedOccasion[]>((task) =>
+  Promise.resolve(task).then((told) => ({ value: answer(told) })),
+);
 
 function answer({ sets: told, occasions }: SimulationTask): JudgedOccasion[] {
   if (told) sets = compileSets(told);

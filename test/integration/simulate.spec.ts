@@ -151,7 +151,7 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
         await dropRules();
         await herald.database.uow.run((tx) => tx.query('delete from deliveries'));
       }),
-      { numRuns: kind === 'SQLite' ? 8 : 4, endOnFailure: true },
+      { numRuns: kind === 'SQLite' ? 6 : 3, endOnFailure: true },
     );
   }, 60_000);
 
@@ -290,12 +290,21 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
     const answer = await simulate({ rule: refund(), limit: 1 }, LINES);
     expect(answer.headers.get('content-type')).toContain('application/x-ndjson');
     const told = lines(answer.body as string);
-    expect(told.map(({ type }) => type)).toEqual(['progress', 'job', 'summary']);
-    expect(told[0]).toMatchObject({ of: 3, transcripts: 0 });
-    expect(told[1].messages).toHaveLength(1);
-    expect(told[2]).toMatchObject({ transcripts: 3, matched: 2, totals: { messages: 2, added: 2 }, truncated: true });
+    expect(told[0]).toMatchObject({ type: 'progress', of: 3, transcripts: 0 });
+    // On a slow machine progress is told more often.
+    const [job, summary, ...more] = told.filter(({ type }) => type !== 'progress');
+    expect(more).toEqual([]);
+    expect(told.at(-1)).toBe(summary);
+    expect(job).toMatchObject({ type: 'job', messages: [{ to: 'kim@clinic.example' }] });
+    expect(summary).toMatchObject({
+      type: 'summary',
+      transcripts: 3,
+      matched: 2,
+      totals: { messages: 2, added: 2 },
+      truncated: true,
+    });
     const whole = (await simulate({ rule: refund(), limit: 1 })).body;
-    expect(whole.messages).toEqual(told[1].messages);
+    expect(whole.messages).toEqual(job.messages);
   });
 
   it('ends when the client goes, and lets two run at a time', async () => {
