@@ -1,9 +1,11 @@
+import { parseDuration } from '../duration.js';
 import type { Facts, Trigger } from '../transcripts/facts.js';
 import { TRIGGERS } from '../transcripts/facts.js';
 import type { Speech } from '../transcripts/speech.js';
-import { compileRule, evaluateRules, type CompiledRule } from './evaluate.js';
+import { compileRule, evaluateRules, seriesOf, type CompiledRule } from './evaluate.js';
 import type { Evaluation, Rule } from './rule.js';
 import { compareRules } from './rules-page.js';
+import { distinctNeeds, type Observation, type SeriesNeed, type SeriesSnapshot } from './series.js';
 
 /**
  * Two sets of rules that are tried on what has been: as they would be, and as they are. A rule that is the same in both is the same object
@@ -23,12 +25,18 @@ export interface Judgement {
   inForce?: Evaluation[];
   /** Rules that are looked at and failed at run time. */
   faults: { ruleName: string; error: string }[];
+  /** What the call is to those after it. */
+  observations: Observation[];
   /** The condition of the focus holds, but this rule with `stop` matched before it. */
   stoppedBy?: string;
 }
 
 /** Of one trigger, ready to run. */
 interface TriggerSets {
+  /** What the rules of both ask of the calls before. */
+  series: readonly SeriesNeed[];
+  /** What comes of one call hangs on those before it: each is looked at by all rules. */
+  remembers: boolean;
   proposed: CompiledRule[];
   inForce: CompiledRule[];
   /** Both plan the same, whatever comes. */
@@ -54,7 +62,11 @@ export function compileSets({ proposed, inForce, focus }: RuleSets): CompiledSet
     const would = enabledOf(proposed, on).map(compiled);
     const are = enabledOf(inForce, on).map(compiled);
     const version = (set: CompiledRule[]) => set.find(({ rule }) => rule.id === focus);
+    const series = distinctNeeds<SeriesNeed>(seriesOf([...would, ...are]));
+    const others = [...would, ...are].filter(({ rule }) => rule.id !== focus);
     return {
+      series,
+      remembers: series.length > 0 || others.some(({ rule }) => rule.throttle !== undefined),
       proposed: would,
       inForce: are,
       same: would.length === are.length && would.every((one, i) => one === are[i]),
@@ -70,30 +82,58 @@ export function triggersOf({ proposed, inForce, focus }: RuleSets): Trigger[] {
   return TRIGGERS.filter((on) => looked.some((rule) => rule.on === on));
 }
 
+/** What the rules of both sets ask of the calls before one. */
+export function needsOf(sets: CompiledSets, trigger: Trigger): readonly SeriesNeed[] {
+  return sets.byTrigger.get(trigger)?.series ?? [];
+}
+
 /**
  * What both sets make of one occasion, by the same evaluation as when it happens. The other rules count as well: one with `stop` can
  * keep the focus from being looked at, or be kept by it. They are evaluated only where it matters.
+ * @param before answers to {@link needsOf}
  */
-export function judge(sets: CompiledSets, trigger: Trigger, facts: Facts, speech: Speech | undefined): Judgement {
+export function judge(
+  sets: CompiledSets,
+  trigger: Trigger,
+  facts: Facts,
+  speech: Speech | undefined,
+  before?: SeriesSnapshot,
+): Judgement {
   const of = sets.byTrigger.get(trigger);
-  if (!of) return { proposed: [], faults: [] };
-  const alone = (one: CompiledRule | undefined) => one && evaluateRules([one], facts, speech).evaluations[0];
+  if (!of) return { proposed: [], faults: [], observations: [] };
+  const alone = (one: CompiledRule | undefined) => one && evaluateRules([one], facts, speech, before).evaluations[0];
   const focus = alone(of.focus?.proposed);
-  const isLookedAt = !of.focus || focus?.matched === true || (!of.same && alone(of.focus.inForce)?.matched === true);
-  if (!isLookedAt) return { proposed: [], faults: faultsOf(focus ? [focus] : [], sets.focus) };
-  const would = evaluateRules(of.proposed, facts, speech).evaluations;
-  const are = of.same ? undefined : evaluateRules(of.inForce, facts, speech).evaluations;
-  const stoppedBy = focus?.matched === true ? would.find(({ ruleId }) => ruleId === sets.focus)?.skippedBy : undefined;
+  const isLookedAt =
+    !of.focus || of.remembers || focus?.matched === true || (!of.same && alone(of.focus.inForce)?.matched === true);
+  if (!isLookedAt) return { proposed: [], faults: faultsOf(focus ? [focus] : [], sets.focus), observations: [] };
+  const would = evaluateRules(of.proposed, facts, speech, before);
+  const are = of.same ? undefined : evaluateRules(of.inForce, facts, speech, before);
+  const looked = would.evaluations.find(({ ruleId }) => ruleId === sets.focus);
+  const stoppedBy = focus?.matched === true ? looked?.skippedBy : undefined;
   return {
-    proposed: would.filter(({ matched }) => matched),
-    ...(are && { inForce: are.filter(({ matched }) => matched) }),
-    faults: faultsOf(would, sets.focus),
+    proposed: would.evaluations.filter(({ matched }) => matched),
+    ...(are && { inForce: are.evaluations.filter(({ matched }) => matched) }),
+    faults: faultsOf(would.evaluations, sets.focus),
+    observations: [...would.observations, ...(are?.observations ?? [])],
     ...(stoppedBy !== undefined && { stoppedBy }),
   };
 }
 
+/** Milliseconds before an occasion that what comes of it may hang on, 0 for nothing; to be put down after each rule. */
+export function* memoryStepwise({ proposed, inForce }: RuleSets): Generator<void, number> {
+  let longest = 0;
+  for (const rule of new Set([...proposed, ...inForce])) {
+    const throttle = rule.throttle && parseDuration(rule.throttle.within);
+    // Compiled only where there is something to find.
+    const asks = /\b(?:count|changed)\s*\(/.test(rule.when) ? seriesOf([compileRule(rule)]) : [];
+    longest = Math.max(longest, throttle ?? 0, ...asks.map(({ windowMs }) => windowMs));
+    yield;
+  }
+  return longest;
+}
+
 /** Nothing is to be told of it. */
-export function isEmpty({ proposed, inForce, faults }: Judgement): boolean {
+export function isEmpty({ proposed, inForce, faults }: Omit<Judgement, 'observations'>): boolean {
   return proposed.length === 0 && (inForce ?? []).length === 0 && faults.length === 0;
 }
 

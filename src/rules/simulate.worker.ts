@@ -5,10 +5,13 @@ import type { StoredOccasion } from '../transcripts/occasion.js';
 import { toSpeech } from '../transcripts/speech.js';
 import type { Transcript } from '../transcripts/transcript.js';
 import { forPlanning } from './planning-facts.js';
-import { compileSets, isEmpty, judge, type CompiledSets } from './simulate.js';
+import { SeriesMemory } from './series.js';
+import { compileSets, isEmpty, judge, needsOf, type CompiledSets } from './simulate.js';
 import type { JudgedOccasion, SimulationTask } from './simulation-task.js';
 
 let sets: CompiledSets | undefined;
+/** Of the calls that were gone through. */
+const series = new SeriesMemory();
 
 answerTasks<SimulationTask, JudgedOccasion[]>((task) =>
   Promise.resolve(task).then((told) => ({ value: answer(told) })),
@@ -22,11 +25,14 @@ function answer({ sets: told, occasions }: SimulationTask): JudgedOccasion[] {
 }
 
 function judged(sets: CompiledSets, occasion: StoredOccasion, index: number): JudgedOccasion[] {
-  const { trigger, job, failure, overdue } = occasion;
+  const { trigger, job, at, failure, overdue } = occasion;
   const transcript = transcriptOf(occasion);
   const facts = toFacts(job, { ...(transcript && { transcript }), ...(failure && { failure }) });
   if (overdue) facts.overdue = overdue;
-  const judgement = judge(sets, trigger, facts, transcript && toSpeech(transcript));
+  const needs = needsOf(sets, trigger);
+  const before = needs.length === 0 ? undefined : series.before(needs, job, at);
+  const { observations, ...judgement } = judge(sets, trigger, facts, transcript && toSpeech(transcript), before);
+  series.add(observations, job.id, at);
   if (isEmpty(judgement)) return [];
   const planning = transcript ? toFacts(job, { transcript: forPlanning(transcript) }) : facts;
   return [{ index, ...withoutConditions(judgement), facts: planning }];

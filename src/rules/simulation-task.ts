@@ -11,7 +11,7 @@ export interface SimulationTask {
 }
 
 /** What the rules make of one occasion that something is to be told of. */
-export interface JudgedOccasion extends Judgement {
+export interface JudgedOccasion extends Omit<Judgement, 'observations'> {
   /** Its place in the task. */
   index: number;
   /** Enough to plan with. */

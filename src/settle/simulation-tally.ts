@@ -5,7 +5,7 @@ import type { Judgement } from '../rules/simulate.js';
 /** What one occasion came to, before anything is shown of it. */
 export interface Outcome extends PlanDifference {
   jobId: string;
-  judgement: Judgement;
+  judgement: Omit<Judgement, 'observations'>;
   /** Of the rules that are looked at. */
   messages: Notification[];
   skipped: SkippedRecipient[];

@@ -9,13 +9,14 @@ import { OccasionsStore, type TimeRange } from '../jobs/occasions.store.js';
 import { Log } from '../log.service.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
 import type { Directory } from '../recipients/directory.js';
-import { apart } from '../rules/merge.js';
+import { apart, togetherStepwise } from '../rules/merge.js';
 import { planStepwise, type Notification, type Plan } from '../rules/plan.js';
 import { differenceOf, type Change } from '../rules/plan-difference.js';
 import type { Evaluation, Rule } from '../rules/rule.js';
-import { triggersOf, type RuleSets } from '../rules/simulate.js';
+import { memoryStepwise, triggersOf, type RuleSets } from '../rules/simulate.js';
 import type { JudgedOccasion } from '../rules/simulation-task.js';
 import { SimulationThreads, type JudgedPage, type SimulationRun } from '../rules/simulation-thread.service.js';
+import { admit, type ThrottleMemory } from '../rules/throttle.js';
 import { inSlices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
 import type { StoredOccasion } from '../transcripts/occasion.js';
@@ -38,12 +39,16 @@ const AT_ONCE = 2;
 const RETRY_AFTER_MS = 5_000;
 /** An answer in one piece has to come before proxies and the server give up on a silent connection. */
 const WHOLE_MAX = 20_000;
+/** What came longer before the range is not read for what rules remember of it. */
+const MEMORY_MAX = 31 * DAY;
 
 /** A simulation that was found to be possible, and has a place. */
 export interface PreparedSimulation {
   sets: RuleSets;
   range: TimeRange;
   triggers: Trigger[];
+  /** Where reading begins: before the range, for rules that remember. */
+  since: number;
   /** Occasions in the range. */
   of: number;
   limit: number;
@@ -63,6 +68,8 @@ interface Work {
   tally: SimulationTally;
   /** Why a message would be held. */
   capped: ReturnType<CapsStore['tried']>;
+  /** Calls that were told of, under both sets. */
+  told: { proposed: Map<string, ThrottleMemory>; inForce: Map<string, ThrottleMemory> };
   /** Rules by id: those of the proposed set, and those in force. */
   rules: { proposed: ReadonlyMap<string, Rule>; inForce: ReadonlyMap<string, Rule> };
 }
@@ -93,9 +100,11 @@ export class Simulations {
     const range = this.rangeOf(body);
     const sets = await this.sets.of(body);
     const triggers = triggersOf(sets);
+    const since = range.from - Math.min(await inSlices(memoryStepwise(sets)), MEMORY_MAX);
     const of = await this.occasions.count(range, triggers);
-    if (whole && of > WHOLE_MAX) throw tooMany(of);
-    return { sets, range, triggers, of, limit: body.limit, release: this.enter() };
+    const read = since < range.from ? await this.occasions.count({ from: since, to: range.to }, triggers) : of;
+    if (whole && read > WHOLE_MAX) throw tooMany(read);
+    return { sets, range, triggers, since, of, limit: body.limit, release: this.enter() };
   }
 
   /** Progress after each page, a line for each job that a rule matches, and the summary, oldest job first. */
@@ -107,7 +116,7 @@ export class Simulations {
       const { tally } = work;
       yield progressOf(work);
       for await (const page of this.pages(work)) {
-        tally.transcripts += page.occasions.length;
+        tally.transcripts += page.occasions.filter(({ at }) => at >= prepared.range.from).length;
         tally.unreadable += page.unreadable;
         for (const judged of page.judged) yield* this.tell(judged, page.occasions[judged.index], work);
         yield progressOf(work);
@@ -130,13 +139,14 @@ export class Simulations {
       directory: await this.recipients.directory(),
       tally: new SimulationTally(limit, sets.focus, names),
       capped: this.caps.tried(),
+      told: { proposed: new Map(), inForce: new Map() },
       rules: { proposed: byId(sets.proposed), inForce: byId(sets.inForce) },
     };
   }
 
   /** One page is read and judged while the one before it is told. */
   private async *pages({ prepared, run }: Work): AsyncGenerator<Page, void> {
-    const reader = this.occasions.pages(prepared.range, prepared.triggers);
+    const reader = this.occasions.pages({ from: prepared.since, to: prepared.range.to }, prepared.triggers);
     const next = async (): Promise<Page | undefined> => {
       const { value: occasions, done } = await reader.next();
       return done === true ? undefined : { occasions, ...(await run.judge(occasions)) };
@@ -157,6 +167,8 @@ export class Simulations {
   ): AsyncGenerator<SimulationLine, void> {
     if (!occasion) return;
     const outcome = await this.outcomeOf(judged, occasion, work);
+    // From before the range, for what is remembered of it.
+    if (occasion.at < work.prepared.range.from) return;
     const wasRoom = work.tally.hasRoom;
     const shown = work.tally.add(outcome);
     const isMatch = judged.proposed.some(({ ruleId }) => work.tally.isLookedAt(ruleId));
@@ -169,15 +181,21 @@ export class Simulations {
 
   private async outcomeOf(judged: JudgedOccasion, { job, at }: StoredOccasion, work: Work): Promise<Outcome> {
     const { index: _index, facts, ...judgement } = judged;
-    const plan = (evaluations: Evaluation[], rules: ReadonlyMap<string, Rule>): Promise<Plan> => {
+    const plan = async (
+      evaluations: Evaluation[],
+      set: 'proposed' | 'inForce',
+    ): Promise<Plan & { isThrottled: boolean }> => {
       const matches = evaluations.flatMap((evaluation) => {
-        const rule = rules.get(evaluation.ruleId);
+        const rule = work.rules[set].get(evaluation.ruleId);
         return rule ? [{ rule, evaluation }] : [];
       });
-      return inSlices(planStepwise(matches, facts, work.directory, this.channels.all(), at));
+      const all = await inSlices(planStepwise(matches, facts, work.directory, this.channels.all(), at));
+      return throttled(all, work.told[set], job.id, at);
     };
-    const would = await plan(judgement.proposed, work.rules.proposed);
-    const does = judgement.inForce ? await plan(judgement.inForce, work.rules.inForce) : would;
+    const would = await plan(judgement.proposed, 'proposed');
+    // What is the same for both may have been told of under one of them only.
+    const does =
+      judgement.inForce || would.isThrottled ? await plan(judgement.inForce ?? judgement.proposed, 'inForce') : would;
     const isLookedAt = ({ ruleId }: { ruleId: string }): boolean => work.tally.isLookedAt(ruleId);
     const speaksOf = (message: Notification): boolean => apart(message).some(isLookedAt);
     const { added, removed, changed } = differenceOf(does.notifications, would.notifications);
@@ -232,6 +250,21 @@ export class Simulations {
       isInside = false;
     };
   }
+}
+
+/** As a settle stores it: without the calls that are one too many for a throttle. */
+async function throttled(
+  plan: Plan,
+  told: Map<string, ThrottleMemory>,
+  jobId: string,
+  at: number,
+): Promise<Plan & { isThrottled: boolean }> {
+  const parts = plan.notifications.flatMap(apart);
+  if (parts.every(({ throttle }) => throttle === undefined)) return { ...plan, isThrottled: false };
+  const { admitted, skipped, raised } = admit(parts, told, jobId, at);
+  for (const [key, memory] of raised) told.set(key, memory);
+  const notifications = await inSlices(togetherStepwise(admitted));
+  return { notifications, skipped: [...plan.skipped, ...skipped], isThrottled: true };
 }
 
 /** @returns a notification of the plan as a settle would store it: held when it is over a cap */

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { DAY, HOUR } from '../../src/duration.js';
+import { DAY, HOUR, MINUTE } from '../../src/duration.js';
 import type { RuleDefinition } from '../../src/rules/rule.js';
 import { Simulations } from '../../src/settle/simulation.service.js';
 import { databases, HOOK_PASSWORD, TestApp, type AnyBody } from '../support/app.js';
@@ -265,6 +265,45 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
       expect(times).toEqual([...times].sort());
       herald.clock.aheadMs = 8 * DAY;
       expect((await simulate({ rule })).body.transcripts).toBe(1);
+    } finally {
+      herald.clock.aheadMs = 0;
+    }
+  });
+
+  it('goes through the calls in their order for rules that look at several, from before the range too', async () => {
+    const tags = { email: 'kim@clinic.example', client: 'acme' };
+    const times: number[] = [];
+    try {
+      for (const [minutes, said] of [
+        [0, 'refund'],
+        [10, 'refund'],
+        [20, 'thanks'],
+        [150, 'refund'],
+      ] as const) {
+        herald.clock.aheadMs = minutes * MINUTE;
+        await receive({ turns: [[said]], tags });
+        times.push(herald.clock.now());
+      }
+      const from = (i: number) => ({ from: times[i]! - MINUTE });
+      const seldom = refund({ throttle: { times: 1, within: '1h', per: 'rule' } });
+      const throttled = (await simulate({ rule: seldom })).body;
+      expect(throttled).toMatchObject({ transcripts: 4, matched: 3, totals: { messages: 2, added: 2 } });
+      expect(throttled.skipped).toEqual([
+        expect.objectContaining({ reason: expect.stringMatching(/^throttle: /), count: 1 }),
+      ]);
+      // The call before the range was told of, so the first one in it is not.
+      expect((await simulate({ rule: seldom, ...from(1) })).body).toMatchObject({
+        transcripts: 3,
+        matched: 2,
+        totals: { messages: 1 },
+      });
+      const second = { name: 'again', when: `count(speech.says('refund'), "7d", "client") == 2`, actions: [EMAIL] };
+      const whole = (await simulate({ rule: second })).body;
+      expect(whole).toMatchObject({ transcripts: 4, matched: 2 });
+      expect((await simulate({ rule: second, ...from(1) })).body).toMatchObject({ transcripts: 3, matched: 2 });
+      const other = { ...second, when: `count(speech.says('refund'), "1h", "client") == 2` };
+      // Not the last: by then the others are longer ago.
+      expect((await simulate({ rules: [other] })).body).toMatchObject({ matched: 2, totals: { messages: 2 } });
     } finally {
       herald.clock.aheadMs = 0;
     }
