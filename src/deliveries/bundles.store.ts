@@ -122,9 +122,9 @@ export class BundlesStore {
     const bundle = Object.assign(new DeliveryEntity(), lead, {
       id: this.ids.next(),
       template: DIGEST,
-      alsoFor: [],
       templateVersion: null,
       attach: [],
+      alsoFor: [],
       previewSegments: Math.max(1, ...items.map(({ previewSegments }) => previewSegments ?? 1)),
       matches: [],
       aboutDeliveryId: null,

@@ -31,12 +31,13 @@ export class DigestReader {
     const all = await this.bundles.items(bundleId);
     const items: DigestItem[] = [];
     for (const delivery of all.slice(-SHOWN)) items.push(await this.item(delivery));
-    const rules = [...new Set(all.map(({ ruleName }) => ruleName))].slice(0, RULES);
+    const rules = [...new Set(all.flatMap(rulesOf))].slice(0, RULES);
     return { count: all.length, rules, items };
   }
 
-  private async item({ jobId, ruleName, trigger, createdAt }: DeliveryEntity): Promise<DigestItem> {
-    const told = { rule: ruleName, on: trigger, at: createdAt };
+  private async item(delivery: DeliveryEntity): Promise<DigestItem> {
+    const { jobId, trigger, createdAt } = delivery;
+    const told = { rule: rulesOf(delivery).join(', '), on: trigger, at: createdAt };
     const job = await this.jobs.find(jobId);
     if (job?.contentDroppedAt !== null) return told;
     const client = job.tags.client;
@@ -55,4 +56,9 @@ export class DigestReader {
     const { publicUrl } = this.settings;
     return publicUrl === undefined ? undefined : `${publicUrl}/t/${makeLinkToken(jobId, this.linkSecret)}`;
   }
+}
+
+/** One message may speak for several rules. */
+function rulesOf({ ruleName, alsoFor }: DeliveryEntity): string[] {
+  return [ruleName, ...alsoFor.map((other) => other.ruleName)];
 }

@@ -50,6 +50,7 @@ export class Invitations implements OnModuleInit {
       recipientData: {},
       template: TEMPLATE,
       attach: [],
+      alsoFor: [],
       matches: [],
       state: held === undefined ? 'queued' : 'held',
       reason: held ?? null,

@@ -286,6 +286,7 @@ describe.each(await databases())('people on %s', (kind) => {
         recipientData: {},
         template: 'transcript-ready',
         attach: [],
+        alsoFor: [],
         matches: [],
         state: state as 'waiting',
         dedupeKey: id,
