@@ -20,6 +20,7 @@ import { planNotifications, type Notification } from './plan.js';
 import { parseRule, type RuleContext } from './rule.schema.js';
 import { ReadingThread } from './reading-thread.service.js';
 import { ruleWarnings } from './rule-warnings.js';
+import { stepWarnings, type AckContext } from './step-warnings.js';
 import { withSteps } from './steps.js';
 import { SeriesStore } from './series.store.js';
 import type { ConditionOutcome, Evaluation, Rule, RuleDefinition, SpeechMatch } from './rule.js';
@@ -66,8 +67,19 @@ export class RuleCheck {
   }
 
   /** What a person should know of a rule that is valid. */
-  warnings(definition: RuleDefinition): FieldError[] {
-    return ruleWarnings(definition, { presets: this.presets, searches: this.settings.deepgram.phrases === 'search' });
+  async warnings(definition: RuleDefinition): Promise<FieldError[]> {
+    const requested = { presets: this.presets, searches: this.settings.deepgram.phrases === 'search' };
+    const warnings = ruleWarnings(definition, requested);
+    return definition.escalate ? [...warnings, ...stepWarnings(definition, await this.ackContext())] : warnings;
+  }
+
+  private async ackContext(): Promise<AckContext> {
+    return {
+      hasLinks: this.settings.publicUrl !== undefined,
+      channels: this.channels.all(),
+      templates: await this.templates.list(),
+      partials: this.templates.partials,
+    };
   }
 
   /** @throws UnprocessableError when the job has not what the rule looks at */

@@ -85,7 +85,7 @@ export class RulesController {
     const { rule: input, comment } = withoutComment(body);
     const rule = await this.rules.create(actor.name, await this.check.parse(input), comment);
     void reply.header('location', `/v1/rules/${rule.id}`).header('etag', etagOf(rule.version));
-    return { ...showRule({ rule }), ...this.warningsOf(rule) };
+    return { ...showRule({ rule }), ...(await this.warningsOf(rule)) };
   }
 
   @Post('check')
@@ -97,7 +97,7 @@ export class RulesController {
     @Query({ schema: checkQuery }) { jobId }: CheckQuery,
   ): Promise<ShownCheck> {
     const rule = await this.check.parse(withoutComment(body).rule);
-    const warnings = this.warningsOf(rule);
+    const warnings = await this.warningsOf(rule);
     if (jobId === undefined) return { valid: true, rule, ...warnings };
     return { valid: true, rule, ...warnings, trial: await this.check.tryOn(rule, jobId) };
   }
@@ -118,7 +118,7 @@ export class RulesController {
     const definition = await this.check.parse(input);
     const rule = await this.rules.replace(actor.name, id, ifMatch, () => definition, comment);
     void reply.header('etag', etagOf(rule.version));
-    return { ...showRule({ rule }), ...this.warningsOf(rule) };
+    return { ...showRule({ rule }), ...(await this.warningsOf(rule)) };
   }
 
   /** A rule that is not valid any more can still be switched off. */
@@ -152,8 +152,8 @@ export class RulesController {
     return this.rules.delete(actor.name, id, ifMatch, comment);
   }
 
-  private warningsOf(rule: RuleDefinition): { warnings?: FieldError[] } {
-    const warnings = this.check.warnings(rule);
+  private async warningsOf(rule: RuleDefinition): Promise<{ warnings?: FieldError[] }> {
+    const warnings = await this.check.warnings(rule);
     return warnings.length === 0 ? {} : { warnings };
   }
 }

@@ -9,11 +9,14 @@ import { requireMatch } from '../http/etag.js';
 import type { Template, TemplateParts } from './template.js';
 import type { TemplateFiles } from './template-files.service.js';
 import { TemplateEntity } from './template.entity.js';
+import type { Partials } from './compile.js';
 import { TEMPLATE_FILES } from './tokens.js';
 
 /** Templates: files, and over them the versions that were saved. Versions count from 1 and are never used again. */
 @Injectable()
 export class TemplatesStore {
+  /** Sources of the partials, by name. */
+  readonly partials: Partials;
   private readonly files: ReadonlyMap<string, Template>;
 
   constructor(
@@ -22,6 +25,7 @@ export class TemplatesStore {
     private readonly audit: AuditStore,
     @Inject(TEMPLATE_FILES) files: TemplateFiles,
   ) {
+    this.partials = files.partials;
     this.files = new Map(files.templates.map((template) => [template.name, template]));
   }
 

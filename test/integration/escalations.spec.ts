@@ -252,7 +252,12 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
       await call({ kind: 'off' }),
       await call({ kind: 'deleted' }),
     ];
-    const later = { ...RULE, name: 'changed', when: 'false', escalate: [{ after: '7d', actions: RULE.actions }] };
+    const later = {
+      ...RULE,
+      name: 'changed',
+      when: "job.tags.kind == 'never'",
+      escalate: [{ after: '7d', actions: RULE.actions }],
+    };
     const match = { 'if-match': '"v1"' };
     expect((await herald.api('PUT', `/v1/rules/${changed}`, later, match)).status).toBe(200);
     expect((await herald.api('PATCH', `/v1/rules/${off}`, { enabled: false }, match)).status).toBe(200);
@@ -356,6 +361,25 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     });
   });
 
+  it('is warned of when it is saved with a template that shows no link', async () => {
+    const parts = { sms: '{{brand}}: {{preview}}' };
+    expect((await herald.api('PUT', '/v1/templates/mute', { parts })).status).toBe(201);
+    const actions = [{ channel: 'sms', to: ['contact:maya'], template: 'mute' }];
+    const made = await herald.api('POST', '/v1/rules', {
+      ...RULE,
+      name: 'mute',
+      when: "job.tags.kind == 'never'",
+      escalate: [{ after: '1h', actions }],
+    });
+    expect([made.status, made.body.warnings]).toEqual([
+      201,
+      [{ pointer: '/escalate/0/actions/0/template', message: expect.stringContaining('{{ack}}') }],
+    ]);
+    expect((await herald.api('POST', '/v1/rules/check', { ...RULE, name: 'fine' })).body).not.toHaveProperty(
+      'warnings',
+    );
+  });
+
   it('shows when it is checked what each step would send', async () => {
     const { job } = await call({ kind: 'urgent' });
     const { body } = await herald.api('POST', `/v1/rules/check?jobId=${job}`, { ...RULE, name: 'tried' });
@@ -372,7 +396,7 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     await herald.api('POST', '/v1/rules', {
       ...RULE,
       name: 'names-night',
-      when: 'false',
+      when: "job.tags.kind == 'never'",
       escalate: [{ after: '1h', actions: [{ channel: 'email', to: ['contact:night'], template: 'transcript-ready' }] }],
     });
     const refused = await herald.api('DELETE', `/v1/contacts/${only.body.id}`);
