@@ -176,6 +176,12 @@ describe('the reason why a rule did not match', () => {
       'none of 2 alternatives holds: “lawyer” is not said; “transcript.duration > 300” is not true: transcript.duration is 100',
     ],
     ["has(transcript.summary) ? true : speech.says('lawyer')", '“lawyer” is not said'],
+    ["speech.then('goodbye', 'refund', 10)", '“goodbye” is not followed by “refund” within 10 seconds'],
+    ["speech.saysWithout('lawyer', ['no'], 3)", '“lawyer” is not said without one of those words near it'],
+    ['speech.silence(300)', 'there is no silence of 300 seconds'],
+    ["speech.heard('acme', 0.9)", "Deepgram's search did not find “acme” with enough confidence"],
+    ["speech.anyForm('en').by('0').says('lawyer')", "“lawyer” is not said in any form by Speaker 1 ('0')"],
+    ["speech.count('refund') > 3", "“speech.count('refund') > 3” is not true: speech.count('refund') is 1"],
     ['false', '“false” is not true'],
   ])('of %s is one sentence', (when, reason) => {
     expect(why(when)).toMatchObject({ matched: false, reason });
