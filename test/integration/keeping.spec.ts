@@ -103,6 +103,11 @@ describe.each(await databases())('keeping on %s', (kind) => {
       expect([route, answer.status, answer.body.code]).toEqual([route, 410, 'GONE']);
       expect(answer.body.detail).toContain('HERALD_CONTENT_RETENTION_DAYS');
     }
+    for (const answer of [
+      await herald.get(`/v1/jobs/${id}/explain?rule=email-on-completion`),
+      await herald.api('POST', `/v1/jobs/${id}/replay`, { rules: 'now' }),
+    ])
+      expect([answer.status, answer.body.code]).toEqual([410, 'GONE']);
     expect((await herald.get(`/v1/transcripts?q=${WORD}`)).body.items).toEqual([]);
     expect((await herald.get('/v1/transcripts')).body.items).toEqual([]);
     const tables = ['jobs', 'callbacks', 'transcripts', 'evaluations', 'deliveries', 'transcripts_fts'];

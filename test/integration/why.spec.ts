@@ -178,6 +178,19 @@ describe.each(await databases())('why, on %s', (kind) => {
       await herald.api('DELETE', `/v1/rules/${stop}`, undefined, { 'if-match': '*' });
     });
 
+    it('looks at the whole of a very large transcript, to its last word, and so does a replay', async () => {
+      const said = Array.from({ length: 60_000 }, (_, i) => `w${String(i)}`).join(' ');
+      const jobId = await herald.storeTranscript(callTranscript(`${said} wombat`));
+      const id = await save('large', { when: "speech.last(60).says('wombat') && transcript.words > 60000" });
+      expect((await explain(jobId, 'rule=large')).body).toMatchObject({
+        matched: true,
+        evaluated: null,
+        tree: { parts: [{ matches: [{ text: 'wombat', label: 'Speaker 2' }] }, { parts: [{ value: 60_001 }] }] },
+      });
+      const { body } = await replay(jobId, { rules: 'now' });
+      expect(body.new.filter(({ ruleId }: AnyBody) => ruleId === id)).toMatchObject([{ to: 'lead@clinic.example' }]);
+    });
+
     it('explains a rule on failures', async () => {
       const actions = [{ ...LEAD, template: 'transcript-failed' }];
       await save('unreadable', { on: 'transcript.failed', when: "failure.code == 'OTHER'", actions });
