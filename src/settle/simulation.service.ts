@@ -264,7 +264,9 @@ async function throttled(
   const { admitted, skipped, raised } = admit(parts, told, jobId, at);
   for (const [key, memory] of raised) told.set(key, memory);
   const notifications = await inSlices(togetherStepwise(admitted));
-  return { notifications, skipped: [...plan.skipped, ...skipped], isThrottled: true };
+  // How long it stays shut is another time for each call; the summary counts them together.
+  const held = skipped.map((one) => ({ ...one, reason: one.reason.replace(/; open again in .*$/, '') }));
+  return { notifications, skipped: [...plan.skipped, ...held], isThrottled: true };
 }
 
 /** @returns a notification of the plan as a settle would store it: held when it is over a cap */
