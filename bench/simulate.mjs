@@ -1,4 +1,4 @@
-// Rules tried over 10,000 stored transcripts of some five minutes of speech each: time, health answers meanwhile, memory.
+// Rules tried over 10,000 stored transcripts of 200 words each: time, health answers meanwhile, memory.
 //   npm run build && node bench/simulate.mjs [transcripts]
 import path from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
