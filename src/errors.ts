@@ -43,6 +43,7 @@ export const ERROR_CODES = {
   PROVIDER_REJECTED: undefined,
   PROVIDER_UNAVAILABLE: undefined,
   TEMPLATE_RENDER_FAILED: undefined,
+  REDACTION_FAILED: 422,
   SEND_REJECTED: undefined,
   SEND_DEFERRED: undefined,
   SEND_AMBIGUOUS: undefined,
@@ -241,6 +242,11 @@ export class ProviderUnavailableError extends HeraldError {
 /** The template could not be rendered within its budget, or a variable is missing. The delivery is dead until it is retried. */
 export class TemplateRenderError extends HeraldError {
   readonly code = 'TEMPLATE_RENDER_FAILED';
+}
+
+/** A redaction policy could not be applied. What it would have masked is not sent: the delivery is dead until it is retried. */
+export class RedactionError extends HeraldError {
+  readonly code = 'REDACTION_FAILED';
 }
 
 // ---- send ----

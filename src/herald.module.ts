@@ -22,6 +22,7 @@ import { Metrics } from './metrics.service.js';
 import { OperatorModule } from './operator/operator.module.js';
 import { CALLBACK_URL, PRESETS, PROVIDER } from './providers/provider.js';
 import { RecipientsModule } from './recipients/recipients.module.js';
+import { RedactionModule } from './redaction/redaction.module.js';
 import { RulesModule } from './rules/rules.module.js';
 import { SettleModule } from './settle/settle.module.js';
 import { TemplatesModule } from './templates/templates.module.js';
@@ -67,6 +68,7 @@ export class HeraldModule {
         ChannelsModule.of(resources.channels, configuredSettings(resources.settings)),
         HttpModule,
         RecipientsModule,
+        RedactionModule,
         TemplatesModule,
         RulesModule,
         TranscriptsModule,

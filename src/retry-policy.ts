@@ -1,9 +1,11 @@
 import { DAY, HOUR, MINUTE, SECOND } from './duration.js';
 import {
+  type ErrorCode,
   HeraldError,
   ProviderRejectedError,
   ProviderUnavailableError,
   RecipientInvalidError,
+  RedactionError,
   SendAmbiguousError,
   SendDeferredError,
   SendRejectedError,
@@ -85,7 +87,7 @@ export type Decision =
   | { state: 'sent' }
   /** `counted`: whether this try is held against the delivery. */
   | { state: 'queued'; dueAt: number; counted: boolean }
-  | { state: 'dead'; reason: 'rejected' | 'exhausted'; code: string; message: string }
+  | { state: 'dead'; reason: 'rejected' | 'exhausted' | 'redaction-failed'; code: string; message: string }
   | { state: 'unknown'; code: string; message: string };
 
 /** What the decision needs to know of a delivery (or of a job being submitted). */
@@ -122,6 +124,7 @@ export function toOutcome(error: unknown): FailedOutcome {
     error instanceof SendRejectedError ||
     error instanceof ProviderRejectedError ||
     error instanceof RecipientInvalidError ||
+    error instanceof RedactionError ||
     error instanceof TemplateRenderError;
   if (final) return { kind: 'rejected', ...failure };
   if (error instanceof SendDeferredError || error instanceof ProviderUnavailableError) {
@@ -150,6 +153,11 @@ function waitFor(ownMs: number, askedMs: number | undefined, policy: RetryPolicy
   const usable = askedMs !== undefined && Number.isFinite(askedMs) && askedMs > 0;
   const asked = usable ? Math.round(askedMs * (1 + 0.1 * Math.min(1, Math.max(0, random())))) : 0;
   return Math.max(1, Math.min(policy.maxWaitMs, Math.max(own, asked)));
+}
+
+/** What could not be masked is a death of its own: the mend is in the policy, not in the message. */
+function deathOf({ code }: Failure): 'rejected' | 'redaction-failed' {
+  return code === ('REDACTION_FAILED' satisfies ErrorCode) ? 'redaction-failed' : 'rejected';
 }
 
 type Deferral = Failure & { retryAfterMs?: number; maxAttempts?: number };
@@ -213,7 +221,7 @@ export function decide(
     case 'released':
       return { state: 'queued', dueAt: now, counted: false };
     case 'rejected':
-      return { state: 'dead', reason: 'rejected', code: outcome.code, message: outcome.message };
+      return { state: 'dead', reason: deathOf(outcome), code: outcome.code, message: outcome.message };
     case 'ambiguous':
       if (delivery.ambiguous === 'hold') return { state: 'unknown', code: outcome.code, message: outcome.message };
       return decideCounted(outcome, delivery, policy, now, random);

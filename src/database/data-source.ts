@@ -7,6 +7,7 @@ import { EscalationEntity } from '../escalations/escalation.entity.js';
 import { JobEntity } from '../jobs/job.entity.js';
 import { ConsentEntity, ContactEntity, GroupEntity, SuppressionEntity } from '../recipients/contact.entity.js';
 import { EvaluationEntity } from '../rules/evaluation.entity.js';
+import { RedactionEntity } from '../redaction/redaction.entity.js';
 import { RuleEntity, RuleVersionEntity } from '../rules/rule.entity.js';
 import { TemplateEntity } from '../templates/template.entity.js';
 import { TranscriptEntity } from '../transcripts/transcript.entity.js';
@@ -30,6 +31,7 @@ const entities = [
   GroupEntity,
   JobEntity,
   MetaEntity,
+  RedactionEntity,
   RuleEntity,
   RuleVersionEntity,
   SuppressionEntity,

@@ -31,7 +31,7 @@ import { DeliveriesStore, type Recorded } from './deliveries.store.js';
 import { AT_ONCE, NEVER } from './delivery.js';
 import type { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { FIRST_LOOK_UP, LookUps } from './look-up.service.js';
-import { MessageComposer } from './message-composer.service.js';
+import { MessageComposer, storedWith } from './message-composer.service.js';
 
 export type DeliverOutcome = 'sent' | 'retried' | 'dead' | 'unknown' | 'released' | 'suppressed' | 'waiting' | 'lost';
 
@@ -91,17 +91,14 @@ export class DeliverService {
     let attempt: number | 'paused' | undefined;
     let outcome: SendOutcome;
     try {
-      const { message, stored, templateVersion } = await this.composer.compose(delivery, channel);
-      attempt = await this.deliveries.startAttempt(id, owner, { message: stored, templateVersion });
+      const { message, stored, ...rendered } = await this.composer.compose(delivery, channel);
+      attempt = await this.deliveries.startAttempt(id, owner, { ...rendered, message: stored });
       if (attempt === undefined) return 'lost';
       if (attempt === 'paused') return await this.putBack(delivery, owner, channel, started);
       outcome = await this.send(requireChannel(channel), message, delivery, attempt, signal);
     } catch (error) {
       // Rendering failed, or there is no such channel: the vendor has seen nothing.
-      attempt ??= await this.deliveries.startAttempt(id, owner, {
-        message: delivery.message,
-        templateVersion: delivery.templateVersion,
-      });
+      attempt ??= await this.deliveries.startAttempt(id, owner, storedWith(delivery), false);
       if (attempt === undefined) return 'lost';
       if (attempt === 'paused') return this.putBack(delivery, owner, channel, started);
       outcome = toOutcome(error);
@@ -112,7 +109,7 @@ export class DeliverService {
     return result;
   }
 
-  /** A person paused the sending after the claim: nothing has begun, and the delivery keeps its place. */
+  /** A person paused the sending, or changed the redaction policy, after the claim: nothing has begun, and the delivery keeps its place. */
   private async putBack(
     delivery: DeliveryEntity,
     owner: string,

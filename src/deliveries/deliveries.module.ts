@@ -7,6 +7,7 @@ import { SETTINGS } from '../config/settings.js';
 import { SECOND } from '../duration.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { Log } from '../log.service.js';
+import { RedactionModule } from '../redaction/redaction.module.js';
 import { RecipientsModule } from '../recipients/recipients.module.js';
 import { TemplatesModule } from '../templates/templates.module.js';
 import { TranscriptsModule } from '../transcripts/transcripts.module.js';
@@ -50,7 +51,7 @@ function paceFor(channel: Channel | undefined, { limits }: Settings): Pace | und
 }
 
 @Module({
-  imports: [JobsModule, RecipientsModule, TemplatesModule, TranscriptsModule],
+  imports: [JobsModule, RecipientsModule, RedactionModule, TemplatesModule, TranscriptsModule],
   controllers: [DeliveriesController, ReportsController, InboundController, SendingController],
   providers: [
     ChannelStatesStore,

@@ -127,5 +127,6 @@ export class DeliveriesQueryStore {
 }
 
 const RESET = `update deliveries set urgent = case when state = 'waiting' then ${AT_ONCE} else urgent end, state = ?, due_at = ?, queued_at = ?, updated_at = ?, reason = null, message = null, template_version = null,
+  masked = null, redaction_version = null,
   attempts_counted = 0, lease_owner = null, lease_until = null where id = ?`;
 const CLOSE = `update deliveries set state = ?, due_at = ?, updated_at = ?, lease_owner = null, lease_until = null where id = ?`;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CHANNEL_KINDS } from '../channels/channel.js';
 import { pageQuery, timeQuery } from '../http/page.js';
+import { shownMasked } from '../redaction/redactions.schema.js';
 import { DELIVERY_STATES } from './delivery.js';
 
 const filter = {
@@ -102,6 +103,8 @@ export const shownDelivery = shownSummary.extend({
       }),
     ])
     .nullable(),
+  /** Places that the channel's redaction policy masked; absent where none was in force. */
+  masked: shownMasked.optional(),
   matches: z.array(
     z.object({
       text: z.string(),

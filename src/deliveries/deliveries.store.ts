@@ -8,7 +8,7 @@ import { apart, togetherStepwise } from '../rules/merge.js';
 import type { Notification } from '../rules/plan.js';
 import { inSlices, slices } from '../slices.service.js';
 import type { Trigger } from '../transcripts/facts.js';
-import { NEVER, type AttemptOutcome, type DeliveryState, type StoredMessage } from './delivery.js';
+import { NEVER, type AttemptOutcome, type DeliveryState, type RenderedDelivery } from './delivery.js';
 import { AttemptEntity, DeliveryEntity } from './delivery.entity.js';
 import { CapsStore } from './caps.store.js';
 import type { Died } from './deaths.service.js';
@@ -192,13 +192,15 @@ export class DeliveriesStore {
 
   /**
    * Commits that an attempt begins, and the message it sends, before the vendor sees anything. It does not begin once a person's pause
-   * is stored, whichever replica stored it.
+   * is stored, whichever replica stored it; nor with a message that was rendered under another redaction policy than the one in force.
+   * @param sends false when nothing is sent, because there is no message
    * @returns its number; `'paused'`; undefined when the claim is lost
    */
   startAttempt(
     id: string,
     owner: string,
-    rendered: { message: StoredMessage | null; templateVersion: number | null },
+    { message, templateVersion, redaction }: RenderedDelivery,
+    sends = true,
   ): Promise<number | 'paused' | undefined> {
     const now = this.clock.now();
     const { dialect } = this.database;
@@ -207,13 +209,23 @@ export class DeliveriesStore {
       const [row] = await rows<{ attempts_made: number }>(
         tx,
         dialect.bind(
-          `update deliveries set attempts_made = attempts_made + 1, message = ?, template_version = ?, updated_at = ?
+          `update deliveries set attempts_made = attempts_made + 1, message = ?, template_version = ?, masked = ?,
+             redaction_version = ?, matches = coalesce(?, matches), updated_at = ?
             where ${mine} and not exists (
               select 1 from channel_states where channel_states.channel in ('*', deliveries.channel)
                  and paused_at is not null and paused_by <> 'vendor')
+              ${sends ? SAME_POLICY : ''}
            returning attempts_made`,
         ),
-        [rendered.message && JSON.stringify(rendered.message), rendered.templateVersion, now, id, owner],
+        [
+          message && JSON.stringify(message),
+          templateVersion,
+          redaction && JSON.stringify(redaction.masked),
+          redaction?.version ?? null,
+          redaction?.matches ? JSON.stringify(redaction.matches) : null,
+          ...[now, id, owner],
+          ...(sends ? [redaction?.version ?? 0] : []),
+        ],
       );
       if (!row) {
         const held = await rows(tx, dialect.bind(`select id from deliveries where ${mine}`), [id, owner]);
@@ -384,6 +396,9 @@ export class DeliveriesStore {
     };
   }
 }
+
+const SAME_POLICY = `and not exists (
+  select 1 from redactions where redactions.channel = deliveries.channel and rules is not null and enabled = true and version <> ?)`;
 
 interface Condition {
   where: string;

@@ -14,6 +14,7 @@ export function deliveryView(delivery: DeliveryEntity, attempts: AttemptEntity[]
       error: attempt.error,
     })),
     message: delivery.message,
+    ...(delivery.masked === null ? {} : { masked: delivery.masked }),
     matches: delivery.matches,
   };
 }

@@ -1,6 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { ChannelKind, Recipient } from '../channels/channel.js';
 import type { ContentLevel } from '../recipients/content-level.js';
+import type { Masked } from '../redaction/policy.js';
 import type { AttachmentFormat, SpeechMatch } from '../rules/rule.js';
 import type { Trigger } from '../transcripts/facts.js';
 import type { AlsoFor } from './planned-before.js';
@@ -51,6 +52,10 @@ export class DeliveryEntity {
   @Column('integer', { name: 'attempts_made' }) attemptsMade!: number;
   /** As rendered; the same on every attempt. */
   @Column('simple-json', { nullable: true }) message!: StoredMessage | null;
+  /** What the channel's redaction policy masked in the message and its attachments; null where none was in force. */
+  @Column('simple-json', { nullable: true }) masked!: Masked[] | null;
+  /** Version of that policy. */
+  @Column('integer', { name: 'redaction_version', nullable: true }) redactionVersion!: number | null;
   @Column('text', { name: 'provider_message_id', nullable: true }) providerMessageId!: string | null;
   /** When it was planned, or last put back by a person: how long it may be tried is counted from here. */
   @Column('bigint', { name: 'queued_at' }) queuedAt!: number;

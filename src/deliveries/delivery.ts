@@ -1,3 +1,6 @@
+import type { Masked } from '../redaction/policy.js';
+import type { SpeechMatch } from '../rules/rule.js';
+
 /**
  * States of a delivery. `waiting`: for the hours of its recipient. `bundled`: it went, or will go, inside of another delivery.
  */
@@ -30,6 +33,22 @@ export const AT_ONCE = 2;
 
 /** Template of the message that carries those that waited. */
 export const DIGEST = 'digest';
+
+/** What an attempt sends, stored with it. */
+export interface RenderedDelivery {
+  message: StoredMessage | null;
+  templateVersion: number | null;
+  redaction: StoredRedaction | null;
+}
+
+/** What a redaction policy made of a message. */
+export interface StoredRedaction {
+  /** Of the policy. */
+  version: number;
+  masked: Masked[];
+  /** The words that matched, as the message shows them; absent: they stay. */
+  matches?: SpeechMatch[];
+}
 
 /** A due time that never comes: the delivery waits for a person, or for nothing. */
 export const NEVER = Number.MAX_SAFE_INTEGER;

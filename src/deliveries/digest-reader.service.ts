@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
 import { JobsStore } from '../jobs/jobs.store.js';
+import { Policies, type PolicyInForce } from '../redaction/policies.service.js';
+import { Redactor } from '../redaction/redactor.service.js';
 import type { Digest, DigestItem } from '../templates/digest.js';
 import { toFacts } from '../transcripts/facts.js';
 import { LINK_SECRET, makeLinkToken } from '../transcripts/link.js';
@@ -25,24 +27,30 @@ export class DigestReader {
     private readonly bundles: BundlesStore,
     private readonly jobs: JobsStore,
     private readonly transcripts: TranscriptsStore,
+    private readonly policies: Policies,
+    private readonly redactor: Redactor,
   ) {}
 
-  async read(bundleId: string): Promise<Digest> {
+  /** @param policy masks what is told, before it is cut: the digest holds marks, see `Redactor.facts` */
+  async read(bundleId: string, policy: PolicyInForce | undefined): Promise<Digest> {
     const all = await this.bundles.items(bundleId);
     const items: DigestItem[] = [];
-    for (const delivery of all.slice(-SHOWN)) items.push(await this.item(delivery));
+    for (const delivery of all.slice(-SHOWN)) items.push(await this.item(delivery, policy));
     const rules = [...new Set(all.flatMap(rulesOf))].slice(0, RULES);
     return { count: all.length, rules, items };
   }
 
-  private async item(delivery: DeliveryEntity): Promise<DigestItem> {
+  private async item(delivery: DeliveryEntity, policy: PolicyInForce | undefined): Promise<DigestItem> {
     const { jobId, trigger, createdAt } = delivery;
     const told = { rule: rulesOf(delivery).join(', '), on: trigger, at: createdAt };
     const job = await this.jobs.find(jobId);
     if (job?.contentDroppedAt !== null) return told;
-    const client = job.tags.client;
-    const transcript = await this.transcripts.find(jobId);
-    const facts = transcript && toFacts(this.jobs.facts(job), { transcript }).transcript;
+    const stored = await this.transcripts.find(jobId);
+    const all = toFacts(this.jobs.facts(job), { ...(stored && { transcript: stored }) });
+    const { job: shown, transcript: facts } = policy
+      ? await this.redactor.facts(await this.policies.applied(policy, all), all)
+      : all;
+    const { client } = shown.tags;
     const url = this.urlOf(jobId);
     return {
       ...told,

@@ -73,7 +73,7 @@ export class LookUps {
     const channel = this.channels.get(delivery.channel);
     if (!channel?.lookup || !delivery.message) return 'unsure';
     try {
-      const { message } = await this.composer.compose(delivery, channel);
+      const message = this.composer.sent(delivery, delivery.message, channel);
       const taken = await this.unknowns.taken(delivery.recipient, attempt);
       return await channel.lookup(message, { deliveryId: delivery.id, startedAt: attempt.startedAt, taken });
     } catch {

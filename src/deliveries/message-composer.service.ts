@@ -10,9 +10,12 @@ import { overdueFacts } from '../jobs/deadline.js';
 import { JobsStore } from '../jobs/jobs.store.js';
 import { lowerLevel, type ContentLevel } from '../recipients/content-level.js';
 import { RecipientsStore } from '../recipients/recipients.store.js';
+import { Policies, type PolicyInForce } from '../redaction/policies.service.js';
+import { sumOf, type AppliedPolicy, type Masked } from '../redaction/policy.js';
+import { Redactor } from '../redaction/redactor.service.js';
 import type { AttachmentFormat } from '../rules/rule.js';
 import type { RenderData } from '../templates/render.js';
-import { RenderPool } from '../templates/render-pool.service.js';
+import { MessageRenderer } from '../templates/message-renderer.service.js';
 import { TemplatesStore } from '../templates/templates.store.js';
 import { toFacts, type DeliveryFacts, type Facts } from '../transcripts/facts.js';
 import { LINK_SECRET, makeLinkToken } from '../transcripts/link.js';
@@ -21,7 +24,7 @@ import { TranscriptFiles } from '../transcripts/transcript-files.service.js';
 import { TranscriptsStore } from '../transcripts/transcripts.store.js';
 import { DeliveriesStore } from './deliveries.store.js';
 import { DigestReader } from './digest-reader.service.js';
-import { DIGEST, type StoredMessage } from './delivery.js';
+import { DIGEST, type RenderedDelivery, type StoredMessage, type StoredRedaction } from './delivery.js';
 import type { DeliveryEntity } from './delivery.entity.js';
 
 /** Of a message that asks for consent: it comes of no job. */
@@ -31,9 +34,13 @@ export interface Composed {
   message: Message;
   stored: StoredMessage;
   templateVersion: number | null;
+  redaction: StoredRedaction | null;
 }
 
-/** Makes the message of a delivery: rendered once, and the same on every later attempt. */
+/**
+ * Makes the message of a delivery: rendered once, and the same on every later attempt, unless the redaction policy of its channel was
+ * changed in between: nothing goes out past the policy in force.
+ */
 @Injectable()
 export class MessageComposer {
   constructor(
@@ -46,11 +53,13 @@ export class MessageComposer {
     private readonly deliveries: DeliveriesStore,
     private readonly digests: DigestReader,
     private readonly recipients: RecipientsStore,
-    private readonly renderer: RenderPool,
+    private readonly renderer: MessageRenderer,
+    private readonly policies: Policies,
+    private readonly redactor: Redactor,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws TemplateRenderError, RecipientInvalidError, SendRejectedError: nothing was sent, and the same try would fail again */
+  /** @throws TemplateRenderError, RedactionError, RecipientInvalidError, SendRejectedError: nothing was sent, and the same try would fail again */
   async compose(delivery: DeliveryEntity, channel: Channel | undefined): Promise<Composed> {
     if (!channel) {
       const message = `There is no channel "${delivery.channel}" any more`;
@@ -59,12 +68,19 @@ export class MessageComposer {
     const content = await this.levelFor(delivery);
     const recipient = { ...delivery.recipientData, ...channel.parseRecipient(delivery.recipient), content };
     const transcript = await this.transcripts.find(delivery.jobId);
-    const attachments = content === 'full' ? await this.attachments(delivery, transcript) : [];
-    if (delivery.message) {
-      const message = restore(delivery.message, recipient, attachments);
-      return { message, stored: delivery.message, templateVersion: delivery.templateVersion };
+    const inForce = await this.policies.inForce(channel.name);
+    if (!delivery.message || (inForce && inForce.version !== delivery.redactionVersion)) {
+      return this.render(delivery, channel, recipient, transcript, inForce);
     }
-    return this.render(delivery, channel, recipient, transcript, attachments);
+    const policy = inForce && (await this.policies.applied(inForce, { ...(transcript && { transcript }), recipient }));
+    const { attachments } = await this.attachments(delivery, transcript, content, policy);
+    const message = restore(delivery.message, recipient, attachments);
+    return { ...storedWith(delivery), message, stored: delivery.message };
+  }
+
+  /** The message of the last attempt, without its attachments: for whoever asks whether it was sent. */
+  sent(delivery: DeliveryEntity, stored: StoredMessage, channel: Channel): Message {
+    return restore(stored, { ...delivery.recipientData, ...channel.parseRecipient(delivery.recipient) }, []);
   }
 
   /** As it was planned, or lower when the person wants less by now. */
@@ -78,21 +94,30 @@ export class MessageComposer {
     channel: Channel,
     recipient: Recipient & { content: ContentLevel },
     transcript: Transcript | undefined,
-    attachments: Attachment[],
+    inForce: PolicyInForce | undefined,
   ): Promise<Composed> {
     const template = await this.templates.current(delivery.template);
     if (!template) throw new TemplateRenderError(`There is no template "${delivery.template}" any more`);
-    const data = { ...(await this.factsOf(delivery, transcript)), ...this.frame(delivery, recipient) };
-    const rendered = await this.renderer.render(template.parts, delivery.kind, data, {
+    const known = { ...(transcript && { transcript }), recipient };
+    const policy = inForce && (await this.policies.applied(inForce, known));
+    const data = { ...(await this.factsOf(delivery, transcript, policy)), ...this.frame(delivery, recipient) };
+    const { rendered, redaction } = await this.renderer.renderUnder(policy, template.parts, delivery.kind, data, {
       smsSegments: delivery.previewSegments ?? 1,
     });
+    const { attachments, masked } = await this.attachments(delivery, transcript, recipient.content, policy);
     const message = channel.compose(rendered, recipient, attachments);
-    return { message, stored: store(message), templateVersion: template.version };
+    return {
+      message,
+      stored: store(message),
+      templateVersion: template.version,
+      redaction: redaction ? { ...redaction, masked: sumOf(redaction.masked, masked) } : null,
+    };
   }
 
   private async factsOf(
     delivery: DeliveryEntity,
     transcript: Transcript | undefined,
+    policy: AppliedPolicy | undefined,
   ): Promise<Facts & Pick<RenderData, 'digest' | 'link'>> {
     if (delivery.jobId === '') return { job: { ...NO_JOB, createdAt: delivery.createdAt } };
     const job = await this.jobs.find(delivery.jobId);
@@ -109,7 +134,7 @@ export class MessageComposer {
       ...facts,
       ...(about === undefined ? {} : { delivery: about }),
       ...(job.overdueAt === null ? {} : { overdue: overdueFacts(job, job.overdueAt) }),
-      ...(delivery.template === DIGEST ? { digest: await this.digests.read(delivery.id) } : {}),
+      ...(delivery.template === DIGEST ? { digest: await this.digests.read(delivery.id, policy) } : {}),
       ...(publicUrl === undefined ? {} : { link: `${publicUrl}/t/${makeLinkToken(job.id, this.linkSecret)}` }),
     };
   }
@@ -143,13 +168,32 @@ export class MessageComposer {
     return dead ? deliveryFacts(dead, dead.reason ?? '') : undefined;
   }
 
-  private async attachments(delivery: DeliveryEntity, transcript: Transcript | undefined): Promise<Attachment[]> {
+  private async attachments(
+    delivery: DeliveryEntity,
+    transcript: Transcript | undefined,
+    content: ContentLevel,
+    policy: AppliedPolicy | undefined,
+  ): Promise<{ attachments: Attachment[]; masked: Masked[] }> {
     const attachments: Attachment[] = [];
-    for (const format of transcript ? delivery.attach : []) {
-      const content = transcript && (await this.files.text({ jobId: delivery.jobId, transcript }, format));
-      attachments.push(content === undefined ? tooLarge(format) : { filename: `transcript.${format}`, ...content });
+    const all: Masked[] = [];
+    for (const format of transcript && content === 'full' ? delivery.attach : []) {
+      const { masked = [], ...file } =
+        (transcript && (await this.file(delivery.jobId, transcript, format, policy))) ?? {};
+      all.push(...masked);
+      attachments.push('content' in file ? { filename: `transcript.${format}`, ...file } : tooLarge(format));
     }
-    return attachments;
+    return { attachments, masked: sumOf(all) };
+  }
+
+  /** @returns undefined when it is larger than mail servers take */
+  private file(
+    jobId: string,
+    transcript: Transcript,
+    format: AttachmentFormat,
+    policy: AppliedPolicy | undefined,
+  ): Promise<{ contentType: string; content: string; masked?: Masked[] } | undefined> {
+    const of = { jobId, transcript };
+    return policy ? this.redactor.file(policy, of, format) : this.files.text(of, format);
   }
 }
 
@@ -160,6 +204,12 @@ function tooLarge(format: AttachmentFormat): Attachment {
     contentType: 'text/plain; charset=utf-8',
     content: 'The transcript is too large to be attached. It can be read under the link in the message.\n',
   };
+}
+
+/** What a delivery holds of its rendering. */
+export function storedWith(delivery: DeliveryEntity): RenderedDelivery {
+  const { message, templateVersion, masked, redactionVersion: version } = delivery;
+  return { message, templateVersion, redaction: version === null ? null : { version, masked: masked ?? [] } };
 }
 
 /** What rules and templates see of a delivery that died. */

@@ -43,6 +43,7 @@ export const ERROR_TITLES: Record<ErrorCode, string> = {
   PROVIDER_REJECTED: 'The transcription provider refused the job',
   PROVIDER_UNAVAILABLE: 'The transcription provider could not take the job now',
   TEMPLATE_RENDER_FAILED: 'The template could not be rendered',
+  REDACTION_FAILED: 'The redaction policy could not be applied',
   SEND_REJECTED: 'The channel refused the message',
   SEND_DEFERRED: 'The channel could not take the message now',
   SEND_AMBIGUOUS: 'The message may have been sent',

@@ -17,6 +17,13 @@ export class BacklogStore {
     return this.count('deliveries', 'updated_at', `state = 'dead' and updated_at >= ?`, [since]);
   }
 
+  /** Those that died because they could not be redacted. */
+  unredacted(): Promise<Backlog | undefined> {
+    const since = this.clock.now() - DEAD_WITHIN;
+    const where = `state = 'dead' and updated_at >= ? and reason like 'redaction-failed:%'`;
+    return this.count('deliveries', 'updated_at', where, [since]);
+  }
+
   /** Those that no look-up will settle any more. */
   unknownDeliveries(): Promise<Backlog | undefined> {
     return this.count('deliveries', 'updated_at', `state = 'unknown' and due_at = ?`, [NEVER]);

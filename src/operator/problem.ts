@@ -11,6 +11,7 @@ export const PROBLEM_KINDS = [
   'jobs.overdue',
   'jobs.waiting',
   'deliveries.dead',
+  'redaction.failed',
   'deliveries.unknown',
   'deliveries.held',
   'deliveries.late',
@@ -187,6 +188,18 @@ export function deadProblem(found: Backlog): OperatorProblem {
     summary: `${counted(found.count, 'delivery has', 'deliveries have')} died in the last 24 hours: those messages were not sent.`,
     action:
       'GET /v1/deliveries?state=dead gives the reasons; after the repair POST /v1/deliveries/{id}/retry, or many with POST /v1/deliveries/retry.',
+  };
+}
+
+export function redactionProblem(found: Backlog): OperatorProblem {
+  return {
+    key: 'redaction.failed',
+    kind: 'redaction.failed',
+    severity: 'critical',
+    ...found,
+    summary: `${counted(found.count, 'message was', 'messages were')} not sent in the last 24 hours, because the redaction policy of the channel could not be applied.`,
+    action:
+      'GET /v1/deliveries?state=dead gives the reasons; mend the policy (PUT /v1/redactions/{channel}), then POST /v1/deliveries/{id}/retry.',
   };
 }
 

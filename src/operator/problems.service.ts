@@ -83,6 +83,7 @@ export class Problems {
       counted('jobs.overdue', () => backlog.overdueJobs(), problem.overdueProblem),
       counted('jobs.waiting', () => backlog.waitingJobs(), problem.waitingProblem),
       counted('deliveries.dead', () => backlog.deadDeliveries(), problem.deadProblem),
+      counted('redaction.failed', () => backlog.unredacted(), problem.redactionProblem),
       counted('deliveries.unknown', () => backlog.unknownDeliveries(), problem.unknownProblem),
       counted('deliveries.held', () => backlog.heldDeliveries(), problem.heldProblem),
       counted('escalations.exhausted', () => backlog.exhaustedEscalations(), problem.exhaustedProblem),

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { ChannelKind } from '../channels/channel.js';
 import type { RenderedParts } from '../channels/message.js';
-import { TemplateInvalidError, TemplateRenderError } from '../errors.js';
+import { RedactionError, TemplateInvalidError, TemplateRenderError } from '../errors.js';
+import type { AppliedPolicy, Masked } from '../redaction/policy.js';
 import type { Partials } from './compile.js';
 import type { RenderOptions } from './render.js';
 import type { RenderAnswer, RenderRequest } from './render.worker.js';
@@ -22,9 +23,11 @@ export interface RenderPoolOptions {
 /** A request without its number: `Omit` on each member of the union. */
 type Task = RenderRequest extends infer R ? (R extends RenderRequest ? Omit<R, 'id'> : never) : never;
 
+type Done = Pick<Extract<RenderAnswer, { ok: true }>, 'rendered' | 'masked'>;
+
 interface Pending {
   task: Task;
-  resolve(rendered: RenderedParts | undefined): void;
+  resolve(done: Done): void;
   reject(error: Error): void;
 }
 
@@ -64,9 +67,26 @@ export class RenderPool {
     data: RenderData,
     options: RenderOptions = {},
   ): Promise<RenderedParts> {
-    const rendered = await this.enqueue({ do: 'render', parts, kind, view: toView(data), options });
-    if (!rendered) throw new TemplateRenderError('The renderer gave no message');
-    return rendered;
+    const { rendered } = await this.enqueue({ do: 'render', parts, kind, view: toView(data), options });
+    return required(rendered);
+  }
+
+  /**
+   * {@link render} with a policy over every part.
+   * @param data under the same policy, see `Redactor.facts`: what is cut before it is rendered must be masked before
+   * @throws RedactionError as well
+   */
+  async renderRedacted(
+    parts: TemplateParts,
+    kind: ChannelKind,
+    data: RenderData,
+    policy: AppliedPolicy,
+    options: RenderOptions = {},
+  ): Promise<{ rendered: RenderedParts; masked: Masked[] }> {
+    const task = { do: 'render', parts, kind, view: toView(data), options, policy } as const;
+    const { rendered, masked } = await this.enqueue(task);
+    if (!masked) throw new RedactionError('The redaction policy could not be applied: the renderer does not know it');
+    return { rendered: required(rendered), masked };
   }
 
   /**
@@ -98,7 +118,7 @@ export class RenderPool {
     await this.close();
   }
 
-  private enqueue(task: Task): Promise<RenderedParts | undefined> {
+  private enqueue(task: Task): Promise<Done> {
     if (this.closed) return Promise.reject(new TemplateRenderError('The renderer was closed'));
     return new Promise((resolve, reject) => {
       this.queue.push({ task, resolve, reject });
@@ -158,7 +178,7 @@ export class RenderPool {
       const { current } = this;
       if (message.id !== current?.id) return;
       this.current = undefined;
-      if (message.ok) current.resolve(message.rendered);
+      if (message.ok) current.resolve(message);
       else current.reject(toError(message));
     }
     if (this.queue.length === 0) this.worker?.unref();
@@ -189,9 +209,19 @@ function plainParts(parts: TemplateParts): TemplateParts {
   return JSON.parse(JSON.stringify(parts)) as TemplateParts;
 }
 
-function toError(answer: Extract<RenderAnswer, { ok: false }>): Error {
-  const kind = answer.code === 'TEMPLATE_INVALID' ? TemplateInvalidError : TemplateRenderError;
-  return new kind(answer.message, { errors: answer.errors });
+const ERRORS = {
+  TEMPLATE_INVALID: TemplateInvalidError,
+  TEMPLATE_RENDER_FAILED: TemplateRenderError,
+  REDACTION_FAILED: RedactionError,
+};
+
+function toError({ code, message, errors }: Extract<RenderAnswer, { ok: false }>): Error {
+  return new ERRORS[code](message, { errors });
+}
+
+function required(rendered: RenderedParts | undefined): RenderedParts {
+  if (!rendered) throw new TemplateRenderError('The renderer gave no message');
+  return rendered;
 }
 
 /** Threads load JavaScript only: where this file runs as TypeScript (tests), the build's worker is taken. */

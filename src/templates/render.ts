@@ -2,6 +2,7 @@ import { convert } from 'html-to-text';
 import type { ChannelKind } from '../channels/channel.js';
 import type { EmailParts, RenderedParts } from '../channels/message.js';
 import { TemplateRenderError } from '../errors.js';
+import type { Redaction } from '../redaction/redaction.js';
 import { cutText, fitPreview, previewSource, wellFormed } from '../transcripts/preview.js';
 import type { CompiledTemplate } from './compile.js';
 import { withholdsWords } from './content-limit.js';
@@ -38,24 +39,30 @@ export function renderTemplate(
   return renderView(template, kind, toView(data), options);
 }
 
-/** {@link renderTemplate} for data that was trimmed before. */
+/**
+ * {@link renderTemplate} for data that was trimmed before.
+ * @param redaction applied to each part as it was rendered, before anything is cut or counted
+ */
 export function renderView(
   template: CompiledTemplate,
   kind: ChannelKind,
   view: TemplateView,
   options: RenderOptions = {},
+  redaction?: Redaction,
 ): RenderedParts {
-  if (kind === 'email') return { kind, parts: renderEmail(template, view) };
-  return { kind, parts: { text: renderSms(template, view, options.smsSegments ?? 1) } };
+  if (kind === 'email') return { kind, parts: renderEmail(template, view, redaction) };
+  return { kind, parts: { text: renderSms(template, view, options.smsSegments ?? 1, redaction) } };
 }
 
-function renderEmail(template: CompiledTemplate, full: TemplateView): EmailParts {
+function renderEmail(template: CompiledTemplate, full: TemplateView, redaction: Redaction | undefined): EmailParts {
   const subjectPart = required(template, 'email.subject');
   const state = (view: TemplateView): RenderState => ({ view, preview: previewOf(view), cutPreview: true });
-  const { html, view } = renderHtml(template, full, state);
+  const { html, view } = renderHtml(template, full, state, redaction);
   const textPart = template['email.text'];
-  const text = textPart ? run('email.text', () => textPart(view, state(view))) : textOf(html);
-  const subject = oneLine(run('email.subject', () => subjectPart(view, state(view))));
+  const plain = textPart ? run('email.text', () => textPart(view, state(view))) : textOf(html);
+  const text = redaction ? redaction.text('text', plain) : plain;
+  const head = run('email.subject', () => subjectPart(view, state(view)));
+  const subject = oneLine(redaction ? redaction.text('subject', head) : head);
   return { subject: cutText(subject || view.brand, MAX_SUBJECT_LENGTH), html, text: tidyLines(text) };
 }
 
@@ -63,12 +70,14 @@ function renderHtml(
   template: CompiledTemplate,
   full: TemplateView,
   state: (view: TemplateView) => RenderState,
+  redaction: Redaction | undefined,
 ): { html: string; view: TemplateView } {
   const part = required(template, 'email.html');
   let view = full;
   for (;;) {
     const current = view;
-    const html = run('email.html', () => part(current, state(current)));
+    const rendered = run('email.html', () => part(current, state(current)));
+    const html = redaction ? redaction.html(rendered) : rendered;
     if (html.trim() === '') throw new TemplateRenderError('email.html rendered nothing; an empty message is not sent');
     if (utf8Length(html) <= MAX_HTML_BYTES) return { html, view };
     if (!view.transcript || view.transcript.turns.length === 0) {
@@ -78,11 +87,17 @@ function renderHtml(
   }
 }
 
-function renderSms(template: CompiledTemplate, view: TemplateView, segments: number): string {
+function renderSms(
+  template: CompiledTemplate,
+  view: TemplateView,
+  segments: number,
+  redaction: Redaction | undefined,
+): string {
   const part = required(template, 'sms');
-  const text = fitPreview(previewOf(view), segments, (preview) =>
-    withoutControls(run('sms', () => part(view, { view, preview, cutPreview: false }))),
-  );
+  const text = fitPreview(previewOf(view), segments, (preview) => {
+    const plain = withoutControls(run('sms', () => part(view, { view, preview, cutPreview: false })));
+    return redaction ? redaction.text('text', plain) : plain;
+  });
   if (text === '') throw new TemplateRenderError('sms rendered nothing; an empty message is not sent');
   return text;
 }

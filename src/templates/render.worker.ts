@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ChannelKind } from '../channels/channel.js';
 import type { RenderedParts } from '../channels/message.js';
-import { type FieldError, HeraldError } from '../errors.js';
+import { type FieldError, HeraldError, RedactionError } from '../errors.js';
+import type { AppliedPolicy, Masked } from '../redaction/policy.js';
+import { Redaction } from '../redaction/redaction.js';
 import { type CompiledTemplate, compileTemplate, type Partials } from './compile.js';
 import { type RenderOptions, renderView } from './render.js';
 import { SAMPLE_DATA, SAMPLE_FAILURE } from './sample-facts.js';
@@ -12,15 +14,23 @@ import { type TemplateView, toView } from './view.js';
 /** What the pool asks for. One at a time. */
 export type RenderRequest =
   | { id: number; do: 'check'; parts: TemplateParts }
-  | { id: number; do: 'render'; parts: TemplateParts; kind: ChannelKind; view: TemplateView; options: RenderOptions };
+  | {
+      id: number;
+      do: 'render';
+      parts: TemplateParts;
+      kind: ChannelKind;
+      view: TemplateView;
+      options: RenderOptions;
+      policy?: AppliedPolicy;
+    };
 
 /** Errors cross the thread as plain data: an instance would arrive without its class. */
 export type RenderAnswer =
-  | { id: number; ok: true; rendered?: RenderedParts }
+  | { id: number; ok: true; rendered?: RenderedParts; masked?: Masked[] }
   | {
       id: number;
       ok: false;
-      code: 'TEMPLATE_INVALID' | 'TEMPLATE_RENDER_FAILED';
+      code: 'TEMPLATE_INVALID' | 'TEMPLATE_RENDER_FAILED' | 'REDACTION_FAILED';
       message: string;
       errors: FieldError[];
     };
@@ -40,18 +50,38 @@ function answer(request: RenderRequest): RenderAnswer {
   const { id } = request;
   try {
     const template = compile(request.parts);
-    if (request.do === 'render') {
-      return { id, ok: true, rendered: renderView(template, request.kind, request.view, request.options) };
-    }
+    if (request.do === 'render') return { id, ok: true, ...render(template, request) };
     tryOut(template);
     return { id, ok: true };
   } catch (error) {
-    if (error instanceof HeraldError && error.code === 'TEMPLATE_INVALID') {
+    if (error instanceof HeraldError && (error.code === 'TEMPLATE_INVALID' || error.code === 'REDACTION_FAILED')) {
       return { id, ok: false, code: error.code, message: error.message, errors: error.errors };
     }
     const message = error instanceof HeraldError ? error.message : 'The template cannot be rendered';
     return { id, ok: false, code: 'TEMPLATE_RENDER_FAILED', message, errors: [] };
   }
+}
+
+function render(template: CompiledTemplate, request: Extract<RenderRequest, { do: 'render' }>) {
+  const { kind, view, options, policy } = request;
+  if (!policy) return { rendered: renderView(template, kind, view, options) };
+  const redaction = redactionOf(policy, view);
+  return { rendered: renderView(template, kind, view, options, redaction), masked: redaction.masked() };
+}
+
+function redactionOf(policy: AppliedPolicy, view: TemplateView): Redaction {
+  try {
+    return new Redaction(policy, ownTexts(view));
+  } catch (error) {
+    throw new RedactionError('The redaction policy could not be applied: a rule of it cannot be read', { cause: error });
+  }
+}
+
+/** What a policy leaves alone: links of ours lead nowhere once a number in them is masked. */
+function ownTexts(view: TemplateView): string[] {
+  const texts = [...Object.values(view), ...(view.digest?.items.map(({ url }) => url) ?? [])] as unknown[];
+  const links = texts.filter((text) => typeof text === 'string' && /^https?:\/\//.test(text)) as string[];
+  return [...links, view.job.id];
 }
 
 function compile(parts: TemplateParts): CompiledTemplate {

@@ -8,6 +8,7 @@ import { TemplateInvalidError, TemplateRenderError, UnprocessableError } from '.
 import { StoredFactsReader } from '../jobs/stored-facts.service.js';
 import { LINK_SECRET, makeLinkToken } from '../transcripts/link.js';
 import type { RenderData } from './render.js';
+import { MessageRenderer } from './message-renderer.service.js';
 import { RenderPool } from './render-pool.service.js';
 import { SAMPLE_DATA, SAMPLE_FAILURE } from './sample-facts.js';
 import { kindsOf, type TemplateParts } from './template.js';
@@ -21,6 +22,7 @@ const NOBODY: Record<ChannelKind, string> = { email: 'preview@example.com', sms:
 export class TemplatePreview {
   constructor(
     private readonly renderer: RenderPool,
+    private readonly messages: MessageRenderer,
     private readonly channels: ChannelsRegistry,
     private readonly storedFacts: StoredFactsReader,
     private readonly clock: Clock,
@@ -49,14 +51,15 @@ export class TemplatePreview {
     const channel = this.channels.all().find((candidate) => candidate.kind === kind);
     if (!channel) throw new UnprocessableError(`No channel sends ${kind}`);
     try {
-      const rendered = await this.renderer.render(parts, kind, data, { smsSegments });
+      const { rendered, redaction } = await this.messages.render(parts, channel, data, { smsSegments });
+      const masked = redaction ? { masked: redaction.masked } : {};
       const message = channel.compose(rendered, { address: NOBODY[kind] }, []);
       if (message.kind === 'sms') {
         const { text, segments, encoding } = message;
-        return { sms: { text, segments, encoding } };
+        return { sms: { text, segments, encoding, ...masked } };
       }
       const { subject, html, text } = message;
-      return { email: { subject, html, text } };
+      return { email: { subject, html, text, ...masked } };
     } catch (error) {
       if (!(error instanceof TemplateRenderError)) throw error;
       throw new TemplateInvalidError(`The template cannot be rendered with these facts: ${error.message}`, {

@@ -3,6 +3,8 @@ import { Module } from '@nestjs/common';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
 import { StoredFactsModule } from '../jobs/stored-facts.service.js';
+import { RedactionModule } from '../redaction/redaction.module.js';
+import { MessageRenderer } from './message-renderer.service.js';
 import { RenderPool } from './render-pool.service.js';
 import { loadTemplateFiles, type TemplateFiles } from './template-files.service.js';
 import { TemplatePreview } from './template-preview.service.js';
@@ -15,11 +17,12 @@ const PACKAGED = fileURLToPath(new URL('../../templates', import.meta.url));
 
 /** Reads the template files once, at start: one that cannot be used ends it, with every problem. */
 @Module({
-  imports: [StoredFactsModule],
+  imports: [StoredFactsModule, RedactionModule],
   controllers: [TemplatesController],
   providers: [
     TemplatesStore,
     TemplatePreview,
+    MessageRenderer,
     {
       provide: TEMPLATE_FILES,
       inject: [SETTINGS],
@@ -31,6 +34,6 @@ const PACKAGED = fileURLToPath(new URL('../../templates', import.meta.url));
       useFactory: ({ partials }: TemplateFiles) => new RenderPool({ partials, eager: true }),
     },
   ],
-  exports: [TemplatesStore, RenderPool],
+  exports: [TemplatesStore, RenderPool, MessageRenderer],
 })
 export class TemplatesModule {}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CHANNEL_KINDS } from '../channels/channel.js';
 import { isUuid } from '../ids.js';
+import { shownMasked } from '../redaction/redactions.schema.js';
 
 /** As the folders of template files are called; nothing in it can lead to another place. */
 export const templateName = z
@@ -65,8 +66,11 @@ export const shownTemplateVersion = z.object({
 });
 export type ShownTemplateVersion = z.infer<typeof shownTemplateVersion>;
 
+/** Where the channel has a redaction policy: how many places it masked. */
+const masked = shownMasked.optional();
+
 export const shownPreview = z.object({
-  email: z.object({ subject: z.string(), html: z.string(), text: z.string() }).optional(),
-  sms: z.object({ text: z.string(), segments: z.int(), encoding: z.enum(['GSM-7', 'UCS-2']) }).optional(),
+  email: z.object({ subject: z.string(), html: z.string(), text: z.string(), masked }).optional(),
+  sms: z.object({ text: z.string(), segments: z.int(), encoding: z.enum(['GSM-7', 'UCS-2']), masked }).optional(),
 });
 export type ShownPreview = z.infer<typeof shownPreview>;

@@ -20,6 +20,9 @@ export function transcriptFileOf(transcript: Transcript, task: FileTask): string
   }
 }
 
+/** An attachment grows by a third on its way, and 25 MB is what many servers take. */
+export const MAIL_BYTES = 10_000_000;
+
 export const CONTENT_TYPES = {
   txt: 'text/plain; charset=utf-8',
   srt: 'application/x-subrip; charset=utf-8',

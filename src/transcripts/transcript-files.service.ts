@@ -4,14 +4,11 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { StorageUnavailableError } from '../errors.js';
 import { OneThread, ThreadUnavailableError } from '../one-thread.service.js';
 import { threadFile } from '../thread-file.js';
-import { CONTENT_TYPES, transcriptFileOf, type FileTask } from './transcript-file.js';
+import { CONTENT_TYPES, MAIL_BYTES, transcriptFileOf, type FileTask } from './transcript-file.js';
 import { TranscriptsStore, type StoredTranscript } from './transcripts.store.js';
 
 /** A million words take some 4 s and 500 MB. */
 const LIMITS = { timeLimitMs: 60_000, heapLimitMb: 1_024, idleMs: 10_000 };
-
-/** An attachment grows by a third on its way, and 25 MB is what many servers take. */
-const MAIL_BYTES = 10_000_000;
 
 /** Transcripts as files and as JSON. What a very large one takes is done in a thread, one at a time. */
 @Injectable()

@@ -14,7 +14,11 @@ import { notificationOf } from '../support/notification.js';
 
 const LEASE = 60_000;
 
-const RENDERED = { message: { kind: 'sms', text: 'Hi', segments: 1, encoding: 'GSM-7' }, templateVersion: 3 } as const;
+const RENDERED = {
+  message: { kind: 'sms', text: 'Hi', segments: 1, encoding: 'GSM-7' },
+  templateVersion: 3,
+  redaction: null,
+} as const;
 const resolved = { state: 'sent', reason: null, dueAt: NEVER } as const;
 const FIRST_SETTLE: EnqueueSource = { jobId: 'job', trigger: 'transcript.completed', replay: false };
 

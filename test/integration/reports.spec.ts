@@ -17,7 +17,11 @@ import { uncapped } from '../support/caps.js';
 import { TestDatabase } from '../support/database.js';
 
 const LEASE = 60_000;
-const RENDERED = { message: { kind: 'sms', text: 'Hi', segments: 1, encoding: 'GSM-7' }, templateVersion: 3 } as const;
+const RENDERED = {
+  message: { kind: 'sms', text: 'Hi', segments: 1, encoding: 'GSM-7' },
+  templateVersion: 3,
+  redaction: null,
+} as const;
 const PHONE = '+14155552671';
 
 describe.each(await databases())('reports on %s', (kind) => {

@@ -82,7 +82,21 @@ const escalations: Change = {
 };
 
 /** What is masked in messages. */
-const redactions: Change = { up: () => [], down: () => [] };
+const redactions: Change = {
+  up: ({ text, integer, bigint, boolean }) => [
+    // A policy that was deleted keeps its row without rules: its versions are never used again.
+    `create table redactions (
+      channel ${text} not null primary key, version ${integer} not null, rules ${text}, enabled ${boolean} not null,
+      author ${text} not null, updated_at ${bigint} not null)`,
+    `alter table deliveries add column masked ${text}`,
+    `alter table deliveries add column redaction_version ${integer}`,
+  ],
+  down: () => [
+    'alter table deliveries drop column redaction_version',
+    'alter table deliveries drop column masked',
+    'drop table redactions',
+  ],
+};
 
 /** What the health of rules is counted from, and why rules were saved. */
 const evaluations: Change = {
