@@ -28,8 +28,8 @@ export class SimulationPreview {
     if (notification.state === 'dead' || notification.state === 'suppressed') return {};
     try {
       const delivery = asDelivery(notification, source);
-      const { stored } = await this.composer.compose(delivery, this.channels.get(notification.channel));
-      return { preview: previewOf(stored) };
+      const { stored, redaction } = await this.composer.compose(delivery, this.channels.get(notification.channel));
+      return { preview: { ...previewOf(stored), ...(redaction && { masked: redaction.masked }) } };
     } catch (error) {
       // Its message is for people and names no address.
       if (error instanceof HeraldError) return { problem: error.message };
@@ -86,6 +86,8 @@ function asDelivery(
     attemptsCounted: 0,
     attemptsMade: 0,
     message: null,
+    masked: null,
+    redactionVersion: null,
     providerMessageId: null,
     queuedAt: dueAt,
     createdAt: dueAt,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CHANNEL_KINDS } from '../channels/channel.js';
 import { timeQuery } from '../http/page.js';
 import { isUuid } from '../ids.js';
+import { shownMasked } from '../redaction/redactions.schema.js';
 
 /** More messages than anybody reads; what is beyond is counted all the same. */
 const LIMIT_MAX = 1_000;
@@ -70,7 +71,14 @@ const message = z.object({
   matches: z.array(match),
   /** The beginning of the message; absent when nothing would be sent. */
   preview: z
-    .object({ subject: z.string().optional(), text: z.string(), segments: z.int().optional(), cut: z.boolean() })
+    .object({
+      subject: z.string().optional(),
+      text: z.string(),
+      segments: z.int().optional(),
+      cut: z.boolean(),
+      /** Places that the channel's redaction policy masked; absent where none is in force. */
+      masked: shownMasked.optional(),
+    })
     .optional(),
   /** Why the message could not be made. */
   problem: z.string().optional(),
