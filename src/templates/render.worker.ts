@@ -79,7 +79,8 @@ function redactionOf(policy: AppliedPolicy, view: TemplateView): Redaction {
 
 /** What a policy leaves alone: links of ours lead nowhere once a number in them is masked. */
 function ownTexts(view: TemplateView): string[] {
-  const texts = [...Object.values(view), ...(view.digest?.items.map(({ url }) => url) ?? [])] as unknown[];
+  const texts: unknown[] = Object.values(view);
+  texts.push(...(view.digest?.items.map(({ url }) => url) ?? []));
   const links = texts.filter((text) => typeof text === 'string' && /^https?:\/\//.test(text)) as string[];
   return [...links, view.job.id];
 }
