@@ -10,7 +10,7 @@ import type { AppliedPolicy, Masked } from './policy.js';
 import type { RedactionAnswer, RedactionTask } from './redaction.worker.js';
 
 /** An hour of speech takes some 100 ms; a million words some seconds. */
-const LIMITS = { timeLimitMs: 30 * SECOND, heapLimitMb: 1_024, idleMs: 10 * SECOND };
+const LIMITS = { timeLimitMs: 60 * SECOND, heapLimitMb: 1_024, idleMs: 10 * SECOND };
 
 /** Masks what goes into messages, in a thread of its own: no pattern and no transcript holds up anything else. */
 @Injectable()

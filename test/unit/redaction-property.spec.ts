@@ -63,10 +63,13 @@ const PRINTS = [
   '{{job.tags.a}}{{job.tags.b}}',
   '{{link job.tags.url}}',
   '{{transcript.summary}}',
+  // Only what was rendered tells that these belong together.
+  '{{job.options.first}} {{job.options.second}}',
 ];
 const HTML = [
   ...PRINTS.map((print) => `<p>${print}</p>`),
   '<p title="{{transcript.text}}">{{#each transcript.utterances}}<b>{{text}}</b> {{/each}}</p>',
+  '<p>{{job.options.first}} <i>{{job.options.second}}</i></p>',
   '<a href="{{link job.tags.url}}">x</a><img alt="{{job.tags.a}} {{job.tags.b}}">',
 ];
 
@@ -112,12 +115,10 @@ describe('a redaction policy', () => {
             groups.push(rest.slice(0, size));
             rest = rest.slice(size);
           }
-          const said = [...groups, rest]
-            .filter((group) => group !== '')
-            .map(written)
-            .join(between || ' ');
+          const spoken = [...groups, rest].filter((group) => group !== '').map(written);
+          const said = spoken.join(between || ' ');
           const texts = [`${before} ${said}`, after];
-          const data = dataOf(texts, said);
+          const data = dataOf(texts, said, spoken);
           const parts: TemplateParts = { 'email.subject': print, 'email.html': html, 'email.text': print, sms: print };
           const template = compileTemplate(parts);
           const view = toView(maskFacts(data, masker));
@@ -126,7 +127,10 @@ describe('a redaction policy', () => {
             const { text } = rendered.parts;
             const shown =
               rendered.kind === 'sms' ? [text] : [text, rendered.parts.subject, read(parse(rendered.parts.html))];
-            for (const one of shown) expect([leftOf(secret, one), print, html]).toEqual([undefined, print, html]);
+            for (const one of shown) {
+              expect([leftOf(secret, one), print, html]).toEqual([undefined, print, html]);
+              expect(one).not.toMatch(/[\ufdd0-\ufdef]/);
+            }
           }
         },
       ),
@@ -135,7 +139,8 @@ describe('a redaction policy', () => {
   });
 });
 
-function dataOf(texts: string[], said: string): RenderData {
+function dataOf(texts: string[], said: string, groups: string[]): RenderData {
+  const half = Math.ceil(groups.length / 2);
   const { transcript } = SAMPLE_DATA;
   if (!transcript) throw new Error('the sample has a transcript');
   const utterances = texts.map((text, i) => ({
@@ -148,7 +153,11 @@ function dataOf(texts: string[], said: string): RenderData {
   }));
   return {
     ...SAMPLE_DATA,
-    job: { ...SAMPLE_DATA.job, tags: { a: said, b: said, url: `https://x.example/${said}` } },
+    job: {
+      ...SAMPLE_DATA.job,
+      options: { first: groups.slice(0, half).join(' '), second: groups.slice(half).join(' ') },
+      tags: { a: said, b: said, url: `https://x.example/${said}` },
+    },
     matches: [{ text: said.slice(0, Math.ceil(said.length / 2)), channel: 0, start: 0, end: 1 }],
     transcript: { ...transcript, text: texts.join(' '), utterances, summary: `${texts.join(' ')}.` },
   };
