@@ -52,6 +52,8 @@ describe.each(await databases())('messages that wait on %s', (kind) => {
             state: 'waiting',
             reason: 'waits for the digest',
             dueAt: own.clock.now() + dueIn,
+            // As of several jobs: those of one plan would be one message before they wait.
+            alone: true,
             ...(urgent === 1 && { urgent: true }),
             ...over,
           }),
