@@ -105,9 +105,17 @@ export function distinctNeeds<N extends SeriesNeed>(needs: readonly N[]): N[] {
   return [...new Map(needs.map((need) => [need.id, need])).values()];
 }
 
+/** One series and place, in the order of time. */
+interface Line {
+  times: number[];
+  values: string[];
+  /** Where each job stands. */
+  jobs: Map<string, number>;
+}
+
 /** Series that are kept in memory: what a simulation, which goes through calls in the order of time, has in the place of the database. */
 export class SeriesMemory {
-  private readonly observed = new Map<string, { jobId: string; at: number; value: string }[]>();
+  private readonly lines = new Map<string, Line>();
 
   /** What was known when a call came. */
   before(
@@ -118,12 +126,13 @@ export class SeriesMemory {
     const snapshot: SeriesSnapshot = { at, counts: {}, lasts: {} };
     for (const need of needs) {
       const place = placeOf(need, job.tags);
-      if (place === undefined) continue;
-      const all = this.observed.get(`${need.key} ${place}`) ?? [];
-      const earlier = all.filter((one) => one.jobId !== job.id && one.at <= at && one.at > at - need.windowMs);
-      const last = earlier.at(-1);
-      if (need.kind === 'count') snapshot.counts[need.id] = earlier.length;
-      else if (last) snapshot.lasts[need.id] = last.value;
+      const line = place === undefined ? undefined : this.lines.get(`${need.key} ${place}`);
+      if (!line) continue;
+      const [from, to] = [firstAfter(line.times, at - need.windowMs), firstAfter(line.times, at)];
+      const own = line.jobs.get(job.id) ?? -1;
+      const last = own === to - 1 ? to - 2 : to - 1;
+      if (need.kind === 'count') snapshot.counts[need.id] = to - from - (own >= from && own < to ? 1 : 0);
+      else if (last >= from) snapshot.lasts[need.id] = line.values[last] ?? '';
     }
     return snapshot;
   }
@@ -132,10 +141,22 @@ export class SeriesMemory {
   add(observations: readonly Observation[], jobId: string, at: number): void {
     for (const { series, place, value } of observations) {
       const key = `${series} ${place}`;
-      const all = this.observed.get(key) ?? [];
-      if (all.some((one) => one.jobId === jobId)) continue;
-      all.push({ jobId, at, value });
-      this.observed.set(key, all);
+      const line = this.lines.get(key) ?? { times: [], values: [], jobs: new Map<string, number>() };
+      if (line.jobs.has(jobId)) continue;
+      line.jobs.set(jobId, line.times.push(at) - 1);
+      line.values.push(value);
+      this.lines.set(key, line);
     }
   }
+}
+
+/** Index of the first time that is later. */
+function firstAfter(times: readonly number[], at: number): number {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((times[middle] ?? 0) <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

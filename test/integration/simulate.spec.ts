@@ -180,6 +180,18 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
     expect(await counts()).toEqual(before);
   });
 
+  it('counts and throttles over the calls of its range as they would have been settled', async () => {
+    const tags = { email: 'kim@clinic.example', client: 'acme' };
+    await receive(...Array.from({ length: 3 }, () => ({ turns: [['refund']] as RandomCall['turns'], tags })));
+    const throttled = await simulate({ rule: refund({ throttle: { within: '1d', per: 'tag:client' } }) });
+    expect(throttled.body.totals).toMatchObject({ messages: 1, added: 1 });
+    const skipped = throttled.body.skipped as { reason: string; count: number }[];
+    expect(skipped.every(({ reason }) => reason.startsWith('throttle: one call within 1d'))).toBe(true);
+    expect(skipped.reduce((sum, { count }) => sum + count, 0)).toBe(2);
+    const third = await simulate({ rule: refund({ when: `count(speech.says('refund'), "1d", "client") >= 3` }) });
+    expect(third.body.totals).toMatchObject({ messages: 1, added: 1 });
+  });
+
   it('sets a changed rule against the one in force: added, removed and changed', async () => {
     const tags = { email: 'kim@clinic.example' };
     await receive(
