@@ -30,6 +30,7 @@ const PURE_PACKAGES = [
   're2js',
   'sms-segments-calculator',
   'validator',
+  'yaml',
   'zod',
 ];
 const PURE_CORE = '^(node:)?(buffer|crypto|path|querystring|string_decoder|url|util)$';
@@ -44,7 +45,7 @@ const LAYERS = [
   { name: 'L2', path: '^src/(jobs|rules|templates|redaction)/' },
   { name: 'L3', path: '^src/(callbacks|deliveries|escalations)/' },
   { name: 'L4', path: '^src/settle/' },
-  { name: 'L5', path: '^src/(health|console|keeping|operator)/' },
+  { name: 'L5', path: '^src/(health|console|keeping|operator|code)/' },
   {
     name: 'L6',
     path: '^src/(sandbox/|(main|cli|index|testing|app\\.module|(start|first-start|serve)\\.service|herald\\.[a-z-]+)\\.ts$)',

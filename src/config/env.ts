@@ -149,8 +149,11 @@ function missingPartners(given: Given): FieldError[] {
 }
 
 /** A misspelt option must not be ignored: it would silently run with the default. Only our own prefix can be judged. */
+/** Of the commands that talk to a running Herald; it may stand beside the options of the server. */
+const OF_COMMANDS = ['HERALD_URL'];
+
 function unknownNames(given: Given): FieldError[] {
-  const known = new Set<string>(OPTION_NAMES);
+  const known = new Set<string>([...OPTION_NAMES, ...OF_COMMANDS]);
   const withoutPrefix = (name: string) => name.replace(/^HERALD_/, '');
   const unknown = Object.keys(given).filter((name) => name.startsWith('HERALD_') && !known.has(name));
   return unknown.map((name) => {

@@ -5,9 +5,10 @@ import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
 import { orConflict } from '../database/duplicate-key.js';
 import { ConflictError, NotFoundError } from '../errors.js';
+import { requireMatch } from '../http/etag.js';
 import { Ids } from '../ids.service.js';
 import { ContactEntity, GroupEntity } from './contact.entity.js';
-import { nameKey } from './names.js';
+import { nameKey, nextStamp, overtaken } from './names.js';
 import type { ContactBody, ListByName } from './recipients.schema.js';
 import { RecipientsStore } from './recipients.store.js';
 import { WaitingStore } from './waiting.store.js';
@@ -63,19 +64,23 @@ export class ContactsStore {
 
   /**
    * Groups follow a new name. Rules do not: they hold it in their text.
-   * @throws NotFoundError; ConflictError when the name is taken, or a rule names the contact by the old one; RecipientInvalidError
+   * @param ifMatch ETag that must still be right; absent: whatever there is, is replaced
+   * @throws NotFoundError; ConflictError when the name is taken, or a rule names the contact by the old one; RecipientInvalidError;
+   *   PreconditionFailedError
    */
-  async replace(actor: string, id: string, body: ContactBody): Promise<SavedContact> {
+  async replace(actor: string, id: string, body: ContactBody, ifMatch?: string): Promise<SavedContact> {
     const { fields, warnings } = this.checked(body);
     const row = await this.write(body.name, async (tx) => {
       const before = (await tx.findOneBy(ContactEntity, { id })) ?? missing();
+      if (ifMatch !== undefined) requireMatch(ifMatch, before.updatedAt);
       if (before.nameKey !== fields.nameKey) {
         await refuseTaken(tx, body.name);
         await this.recipients.refuseUsed(tx, { kind: 'contact', name: before.name });
       }
-      const change = { ...fields, updatedAt: this.clock.now() };
+      const change = { ...fields, updatedAt: nextStamp(before, this.clock.now()) };
       const after: ContactEntity = { id, createdAt: before.createdAt, ...change };
-      await tx.update(ContactEntity, { id }, change);
+      const { affected } = await tx.update(ContactEntity, { id, updatedAt: before.updatedAt }, change);
+      if (affected === 0) throw overtaken();
       await this.waiting.follow(tx, before, after);
       if (before.name !== after.name) await renameMember(tx, before.nameKey, after.name);
       await this.audit.record(tx, actor, 'contact.updated', id, { name: after.name });
@@ -88,7 +93,7 @@ export class ContactsStore {
   snooze(actor: string, id: string, until: number | null): Promise<ContactEntity> {
     return this.write('', async (tx) => {
       const row = (await tx.findOneBy(ContactEntity, { id })) ?? missing();
-      const change = { snoozedUntil: until, updatedAt: this.clock.now() };
+      const change = { snoozedUntil: until, updatedAt: nextStamp(row, this.clock.now()) };
       const after = Object.assign(new ContactEntity(), row, change);
       await tx.update(ContactEntity, { id }, change);
       await this.waiting.follow(tx, row, after);
@@ -101,9 +106,10 @@ export class ContactsStore {
    * Takes the contact out of its groups as well. A rule that names it has to be changed first: it would notify nobody, in silence.
    * @throws NotFoundError; ConflictError naming the rules
    */
-  async delete(actor: string, id: string): Promise<void> {
+  async delete(actor: string, id: string, ifMatch?: string): Promise<void> {
     await this.write('', async (tx) => {
       const row = (await tx.findOneBy(ContactEntity, { id })) ?? missing();
+      if (ifMatch !== undefined) requireMatch(ifMatch, row.updatedAt);
       await this.recipients.refuseUsed(tx, { kind: 'contact', name: row.name });
       const groups = await renameMember(tx, row.nameKey, undefined);
       await tx.delete(ContactEntity, { id });

@@ -5,10 +5,11 @@ import { AuditStore } from '../database/audit.store.js';
 import { Database } from '../database/database.service.js';
 import { orConflict } from '../database/duplicate-key.js';
 import { ConflictError, NotFoundError, UnprocessableError, type FieldError } from '../errors.js';
+import { requireMatch } from '../http/etag.js';
 import { Ids } from '../ids.service.js';
 import { nearest } from '../suggestion.js';
 import { ContactEntity, GroupEntity } from './contact.entity.js';
-import { nameKey } from './names.js';
+import { nameKey, nextStamp, overtaken } from './names.js';
 import type { GroupBody, ListByName } from './recipients.schema.js';
 import { RecipientsStore } from './recipients.store.js';
 
@@ -57,26 +58,29 @@ export class GroupsStore {
     });
   }
 
-  /** @throws NotFoundError; ConflictError when the name is taken, or a rule names the group by the old one; UnprocessableError */
-  replace(actor: string, id: string, body: GroupBody): Promise<GroupEntity> {
+  /** @throws NotFoundError; ConflictError when the name is taken, or a rule names the group by the old one; UnprocessableError; PreconditionFailedError */
+  replace(actor: string, id: string, body: GroupBody, ifMatch?: string): Promise<GroupEntity> {
     return this.write(body.name, async (tx) => {
       const before = (await tx.findOneBy(GroupEntity, { id })) ?? missing();
+      if (ifMatch !== undefined) requireMatch(ifMatch, before.updatedAt);
       if (before.nameKey !== nameKey(body.name)) {
         await refuseTaken(tx, body.name);
         await this.recipients.refuseUsed(tx, { kind: 'group', name: before.name });
       }
       const members = await knownMembers(tx, body.members);
-      const change = { ...named(body.name), members, updatedAt: this.clock.now() };
-      await tx.update(GroupEntity, { id }, change);
+      const change = { ...named(body.name), members, updatedAt: nextStamp(before, this.clock.now()) };
+      const { affected } = await tx.update(GroupEntity, { id, updatedAt: before.updatedAt }, change);
+      if (affected === 0) throw overtaken();
       await this.audit.record(tx, actor, 'group.updated', id, { name: body.name, members });
       return { id, createdAt: before.createdAt, ...change };
     });
   }
 
   /** @throws NotFoundError; ConflictError naming the rules that name the group */
-  async delete(actor: string, id: string): Promise<void> {
+  async delete(actor: string, id: string, ifMatch?: string): Promise<void> {
     await this.write('', async (tx) => {
       const row = (await tx.findOneBy(GroupEntity, { id })) ?? missing();
+      if (ifMatch !== undefined) requireMatch(ifMatch, row.updatedAt);
       await this.recipients.refuseUsed(tx, { kind: 'group', name: row.name });
       await tx.delete(GroupEntity, { id });
       await this.audit.record(tx, actor, 'group.deleted', id, { name: row.name });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PreconditionFailedError } from '../errors.js';
 
 /**
  * Name of a contact or group, as `contact:NAME` names it. Any script, with blanks inside; nothing that is invisible at its ends, breaks
@@ -15,4 +16,13 @@ export const directoryName = z
 /** Names are unique without regard to case; the same folding as in {@link toDirectory}. */
 export function nameKey(name: string): string {
   return name.toLowerCase();
+}
+
+/** When an entry is saved: it is its ETag too, so that two saves of one millisecond must not look the same. */
+export function nextStamp({ updatedAt }: { updatedAt: number }, now: number): number {
+  return Math.max(now, updatedAt + 1);
+}
+
+export function overtaken(): PreconditionFailedError {
+  return new PreconditionFailedError('Somebody else saved it in this moment; read it again and repeat your change');
 }

@@ -1,7 +1,8 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Actor, RequireScope, type Principal } from '../http/api-key.guard.js';
+import { etagOf } from '../http/etag.js';
 import { pageOf } from '../http/openapi.js';
 import { toPage, type Page } from '../http/page.js';
 import { isoTime } from '../iso-time.js';
@@ -34,6 +35,13 @@ import {
 import { toContact } from './recipients.store.js';
 import { SuppressionsStore } from './suppressions.store.js';
 
+const IF_MATCH = {
+  name: 'If-Match',
+  required: false,
+  example: '"v1795000000000"',
+  description: 'The ETag that was read: a change that somebody else made since is not overwritten',
+};
+
 /** Addresses of people: every route needs `admin`. */
 @ApiTags('directory')
 @RequireScope('admin')
@@ -51,8 +59,13 @@ export class ContactsController {
   @Get(':id')
   @ApiOperation({ summary: 'Read a contact' })
   @ApiOkResponse({ standardSchema: shownContact })
-  async get(@Param('id', { schema: rowId }) id: string): Promise<ShownContact> {
-    return showContact(await this.contacts.get(id));
+  async get(
+    @Param('id', { schema: rowId }) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ShownContact> {
+    const row = await this.contacts.get(id);
+    void reply.header('etag', etagOf(row.updatedAt));
+    return showContact(row);
   }
 
   @Post()
@@ -70,13 +83,18 @@ export class ContactsController {
 
   @Put(':id')
   @ApiOperation({ summary: 'Replace a contact; its groups follow a new name' })
+  @ApiHeader(IF_MATCH)
   @ApiOkResponse({ standardSchema: shownContact })
   async replace(
     @Param('id', { schema: rowId }) id: string,
     @Body({ schema: contactBody }) body: ContactBody,
+    @Headers('if-match') ifMatch: string | undefined,
     @Actor() actor: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ShownContact> {
-    return showSaved(await this.contacts.replace(actor.name, id, body));
+    const saved = await this.contacts.replace(actor.name, id, body, ifMatch);
+    void reply.header('etag', etagOf(saved.row.updatedAt));
+    return showSaved(saved);
   }
 
   @Post(':id/snooze')
@@ -94,9 +112,14 @@ export class ContactsController {
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a contact; refused while a rule names it, its groups lose it' })
+  @ApiHeader(IF_MATCH)
   @ApiNoContentResponse()
-  delete(@Param('id', { schema: rowId }) id: string, @Actor() actor: Principal): Promise<void> {
-    return this.contacts.delete(actor.name, id);
+  delete(
+    @Param('id', { schema: rowId }) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Actor() actor: Principal,
+  ): Promise<void> {
+    return this.contacts.delete(actor.name, id, ifMatch);
   }
 }
 
@@ -116,8 +139,13 @@ export class GroupsController {
   @Get(':id')
   @ApiOperation({ summary: 'Read a group' })
   @ApiOkResponse({ standardSchema: shownGroup })
-  async get(@Param('id', { schema: rowId }) id: string): Promise<ShownGroup> {
-    return showGroup(await this.groups.get(id));
+  async get(
+    @Param('id', { schema: rowId }) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ShownGroup> {
+    const row = await this.groups.get(id);
+    void reply.header('etag', etagOf(row.updatedAt));
+    return showGroup(row);
   }
 
   @Post()
@@ -135,21 +163,31 @@ export class GroupsController {
 
   @Put(':id')
   @ApiOperation({ summary: 'Replace a group' })
+  @ApiHeader(IF_MATCH)
   @ApiOkResponse({ standardSchema: shownGroup })
   async replace(
     @Param('id', { schema: rowId }) id: string,
     @Body({ schema: groupBody }) body: GroupBody,
+    @Headers('if-match') ifMatch: string | undefined,
     @Actor() actor: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ShownGroup> {
-    return showGroup(await this.groups.replace(actor.name, id, body));
+    const saved = await this.groups.replace(actor.name, id, body, ifMatch);
+    void reply.header('etag', etagOf(saved.updatedAt));
+    return showGroup(saved);
   }
 
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a group; refused while a rule names it' })
+  @ApiHeader(IF_MATCH)
   @ApiNoContentResponse()
-  delete(@Param('id', { schema: rowId }) id: string, @Actor() actor: Principal): Promise<void> {
-    return this.groups.delete(actor.name, id);
+  delete(
+    @Param('id', { schema: rowId }) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Actor() actor: Principal,
+  ): Promise<void> {
+    return this.groups.delete(actor.name, id, ifMatch);
   }
 }
 

@@ -14,6 +14,11 @@ export interface FieldChange {
 /** What differs, field by field; items of lists are compared by their place. @param before null: the version deleted the rule */
 export function ruleChanges(before: RuleDefinition | null, after: RuleDefinition | null): FieldChange[] {
   if (before === null || after === null) return before === after ? [] : [{ path: '', before, after }];
+  return fieldChanges(before, after);
+}
+
+/** {@link ruleChanges} of anything else that JSON can carry. */
+export function fieldChanges(before: object, after: object): FieldChange[] {
   return difference(before, after).map((change) => ({
     path: jsonPointer(change.path),
     before: change.type === 'CREATE' ? null : (change.oldValue as unknown),

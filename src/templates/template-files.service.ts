@@ -1,8 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type FieldError, TemplateInvalidError } from '../errors.js';
 import { compileTemplate, type Partials } from './compile.js';
 import { TEMPLATE_PARTS, type Template, type TemplateParts } from './template.js';
+
+/** The folder of the package; beside `src` and `dist` alike. */
+export const PACKAGED_TEMPLATES = fileURLToPath(new URL('../../templates', import.meta.url));
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const MAX_FILE_BYTES = 256 * 1024;

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { Module } from '@nestjs/common';
 import type { Settings } from '../config/env.js';
 import { SETTINGS } from '../config/settings.js';
@@ -6,14 +5,11 @@ import { StoredFactsModule } from '../jobs/stored-facts.service.js';
 import { RedactionModule } from '../redaction/redaction.module.js';
 import { MessageRenderer } from './message-renderer.service.js';
 import { RenderPool } from './render-pool.service.js';
-import { loadTemplateFiles, type TemplateFiles } from './template-files.service.js';
+import { loadTemplateFiles, PACKAGED_TEMPLATES, type TemplateFiles } from './template-files.service.js';
 import { TemplatePreview } from './template-preview.service.js';
 import { TemplatesController } from './templates.controller.js';
 import { TemplatesStore } from './templates.store.js';
 import { TEMPLATE_FILES } from './tokens.js';
-
-/** Beside `src` and `dist` alike. */
-const PACKAGED = fileURLToPath(new URL('../../templates', import.meta.url));
 
 /** Reads the template files once, at start: one that cannot be used ends it, with every problem. */
 @Module({
@@ -26,7 +22,7 @@ const PACKAGED = fileURLToPath(new URL('../../templates', import.meta.url));
     {
       provide: TEMPLATE_FILES,
       inject: [SETTINGS],
-      useFactory: (settings: Pick<Settings, 'templatesDir'>) => loadTemplateFiles(settings.templatesDir ?? PACKAGED),
+      useFactory: (settings: Pick<Settings, 'templatesDir'>) => loadTemplateFiles(settings.templatesDir ?? PACKAGED_TEMPLATES),
     },
     {
       provide: RenderPool,
