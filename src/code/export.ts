@@ -1,0 +1,81 @@
+import { isDeepStrictEqual } from 'node:util';
+import { stringify } from 'yaml';
+import { keyOf, writtenContact, writtenGroup, writtenRule, type Kind } from './definitions.js';
+import type { Folder, FolderFile } from './folder.js';
+import type { Stock } from './stock.js';
+
+/** A folder as it would be written: what is there already, and says the same, is left as somebody wrote it. */
+export interface Export {
+  files: FolderFile[];
+  /** Files of a kind whose thing the server does not have. */
+  leftOver: string[];
+}
+
+/** @param existing what the folder has by now */
+export function exported(stock: Stock, existing: Folder): Export {
+  const files: FolderFile[] = [];
+  const leftOver: string[] = [];
+  const write = (kind: Exclude<Kind, 'template'>, items: { name: string; written: object }[]): void => {
+    const there = { contact: existing.contacts, group: existing.groups, rule: existing.rules }[kind];
+    const pathOf = new Map(there.map(({ name, source }) => [keyOf(kind, name), source] as const));
+    const taken = new Set(there.map(({ source }) => source.file.toLowerCase()));
+    for (const { name, written } of items) {
+      const source = pathOf.get(keyOf(kind, name));
+      pathOf.delete(keyOf(kind, name));
+      if (source && isDeepStrictEqual(source.value, written)) continue;
+      const path = source?.file ?? freePath(`${kind}s`, fileName(name), taken);
+      files.push({ path, text: yamlText(written) });
+    }
+    leftOver.push(...[...pathOf.values()].map(({ file }) => file));
+  };
+  write('contact', sorted(stock.contacts).map(({ name, definition }) => ({ name, written: writtenContact(definition) })));
+  write('group', sorted(stock.groups).map(({ name, definition }) => ({ name, written: writtenGroup(definition) })));
+  write('rule', sorted(stock.rules).map(({ name, definition }) => ({ name, written: writtenRule(definition) })));
+  const saved = sorted(stock.templates).filter(({ isSaved }) => isSaved);
+  for (const { name, definition } of saved) {
+    for (const [part, source] of Object.entries(definition.parts))
+      files.push({ path: `templates/${name}/${part}.hbs`, text: `${source}\n` });
+    if (definition.description !== '') {
+      const text = `${JSON.stringify({ description: definition.description }, null, 2)}\n`;
+      files.push({ path: `templates/${name}/template.json`, text });
+    }
+  }
+  const kept = new Set(saved.map(({ name }) => name));
+  leftOver.push(...existing.templates.filter(({ name }) => !kept.has(name)).map(({ name }) => `templates/${name}/`));
+  return { files, leftOver: leftOver.sort() };
+}
+
+/**
+ * A name as a file may be called on every system: what is not a letter, digit, blank, `_`, `-` or `.` of ASCII is written as bytes, and so
+ * is what would make it hidden, a way to another folder, or a test.
+ */
+export function fileName(name: string): string {
+  return encodeURIComponent(name)
+    .replaceAll('%20', ' ')
+    .replace(/[!'()*~]/g, byteOf)
+    .replace(/^\./, byteOf)
+    .replace(/[. ]$/, byteOf)
+    .replace(/\.test$/i, (text) => `%2E${text.slice(1)}`);
+}
+
+function byteOf(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** Two names may differ by case only, which not every file system can tell apart. */
+function freePath(place: string, name: string, taken: Set<string>): string {
+  for (let i = 1; ; i++) {
+    const path = `${place}/${i === 1 ? name : `${name}~${String(i)}`}.yaml`;
+    if (taken.has(path.toLowerCase())) continue;
+    taken.add(path.toLowerCase());
+    return path;
+  }
+}
+
+function yamlText(value: object): string {
+  return stringify(value, { lineWidth: 0 });
+}
+
+function sorted<T extends { name: string }>(items: readonly T[]): T[] {
+  return [...items].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
