@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Change } from './changes.js';
 import { PLACES, type Kind } from './definitions.js';
 import { templateFile, type Folder } from './folder.js';
-import type { HeraldClient, HeraldRefusal } from './herald-client.service.js';
+import { HeraldRefusal, type HeraldClient } from './herald-client.service.js';
 import { messageOf, problemLine } from './problem-place.js';
 import type { StockedContact } from './stock.js';
 
@@ -16,20 +16,27 @@ const told = z.object({
 /**
  * Does the changes one after the other, each only on what was read: what somebody else changed since is refused, and ends it.
  * @param tell a line for each that is done
- * @throws HeraldRefusal; what was told is done, and the next apply goes on from there
+ * @returns what was refused; all before it is done, and the next apply goes on from there
  */
 export async function applyChanges(
   client: HeraldClient,
   changes: readonly Change[],
   tell: (line: string) => void,
-): Promise<void> {
+): Promise<{ change: Change; refusal: HeraldRefusal } | undefined> {
   for (const change of changes) {
-    const answer = await requested(client, change);
+    let answer: unknown;
+    try {
+      answer = await requested(client, change);
+    } catch (error) {
+      if (error instanceof HeraldRefusal) return { change, refusal: error };
+      throw error;
+    }
     tell(`${change.kind} ${change.name}: ${DONE[change.action]}`);
     const { data } = told.safeParse(answer ?? {});
     for (const warning of data?.warnings ?? [])
       tell(`  note: ${typeof warning === 'string' ? warning : `${warning.pointer.slice(1)}: ${warning.message}`}`);
   }
+  return undefined;
 }
 
 /** Why a change was refused, at its place in the folder. */
