@@ -11,6 +11,14 @@ const USAGE = `Usage: herald [command]
   hold            hold what is pending, after pg_restore and before the start
   migrate [--undo]
                   bring the database to the schema of this version, or take it one release back
+  export DIR      write rules, templates, contacts and groups of a running server as a folder of YAML
+  plan DIR [--days 7] [--prune]
+                  what apply would do, and what it would have meant for the messages of the last days;
+                  ends with 0 when there is nothing to do, 2 when there is, 1 when it cannot be told
+  apply DIR [--dry-run] [--prune]
+                  make a running server as the folder says; what the folder does not have goes only with --prune
+  test DIR        run the tests that stand beside the rules, with no server
+                  export, plan and apply take --url (HERALD_URL) and --key (HERALD_ADMIN_KEY)
   help            this text
 `;
 
@@ -34,6 +42,17 @@ switch (command) {
   case 'migrate': {
     const { runKeepingCommand } = await import('./keeping/commands.service.js');
     process.exitCode = await runKeepingCommand(command, rest, process.env, {
+      out: (text) => process.stdout.write(text),
+      error: (text) => process.stderr.write(text),
+    });
+    break;
+  }
+  case 'export':
+  case 'plan':
+  case 'apply':
+  case 'test': {
+    const { runCodeCommand } = await import('./code/commands.service.js');
+    process.exitCode = await runCodeCommand(command, rest, process.env, {
       out: (text) => process.stdout.write(text),
       error: (text) => process.stderr.write(text),
     });

@@ -1,6 +1,7 @@
 import { fieldChanges, type FieldChange } from '../rules/rule-diff.js';
 import type { CheckedFolder, Known } from './check.js';
 import { keyOf, KINDS, type Kind } from './definitions.js';
+import type { Folder } from './folder.js';
 import { stocked, stockOf, type Stock, type Stocked } from './stock.js';
 
 /** One request that brings a Herald nearer to a folder. */
@@ -27,9 +28,13 @@ export function changesTo(folder: CheckedFolder, stock: Stock, prune: boolean): 
   return prune ? [...saves, ...surplus(folder, stock)] : saves;
 }
 
-/** What there is on the server that the folder does not have, in the order in which it can go. */
+/**
+ * What there is on the server that the folder does not have, in the order in which it can go. A kind of which the folder has nothing is
+ * not kept in it, and so nothing of that kind is surplus.
+ */
 export function surplus(folder: CheckedFolder, stock: Stock): Change[] {
   return [...KINDS].reverse().flatMap((kind) => {
+    if (itemsOf(folder, kind).length === 0) return [];
     const kept = new Set(itemsOf(folder, kind).map(({ name }) => keyOf(kind, name)));
     return stockOf(stock, kind)
       .filter((one) => !kept.has(keyOf(kind, one.name)) && !isFile(kind, stock, one.name))
@@ -37,13 +42,14 @@ export function surplus(folder: CheckedFolder, stock: Stock): Change[] {
   });
 }
 
-/** What is there that the folder does not replace: all of it, or with `prune` only what cannot be deleted. */
-export function staying(stock: Stock, prune: boolean): Known {
-  const templates = stock.templates.filter(({ isSaved }) => !prune || !isSaved);
+/** What is there and stays unless the folder says otherwise: all of it, or with `prune` what {@link surplus} leaves. */
+export function staying(folder: Folder, stock: Stock, prune: boolean): Known {
+  const goes = (items: readonly unknown[]) => prune && items.length > 0;
+  const templates = stock.templates.filter(({ isSaved }) => !isSaved || !goes(folder.templates));
   return {
     channels: stock.channels,
-    contacts: prune ? [] : stock.contacts.map(({ definition }) => definition),
-    groups: prune ? [] : stock.groups.map(({ definition }) => definition),
+    contacts: goes(folder.contacts) ? [] : stock.contacts.map(({ definition }) => definition),
+    groups: goes(folder.groups) ? [] : stock.groups.map(({ definition }) => definition),
     templates: templates.map(({ definition }) => definition),
   };
 }

@@ -32,7 +32,7 @@ export function trialOf(folder: CheckedFolder, stock: Stock, there: Known, prune
     return inForce.get(name) ?? [];
   });
   const names = new Set(folder.rules.map(({ name }) => name));
-  const others = prune ? [] : stock.rules.flatMap(({ name, definition }) => (names.has(name) ? [] : [definition]));
+  const others = prune && names.size > 0 ? [] : stock.rules.flatMap(({ name, definition }) => (names.has(name) ? [] : [definition]));
   return { rules: [...rules, ...others], left };
 }
 
