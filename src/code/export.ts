@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
-import { keyOf, writtenContact, writtenGroup, writtenRule, type Kind } from './definitions.js';
+import { keyOf, writtenContact, writtenGroup, writtenRule, type Kind, type TemplateDefinition } from './definitions.js';
 import type { Folder, FolderFile } from './folder.js';
 import type { Stock } from './stock.js';
 
@@ -40,9 +40,19 @@ export function exported(stock: Stock, existing: Folder): Export {
       files.push({ path: `templates/${name}/template.json`, text });
     }
   }
-  const kept = new Set(saved.map(({ name }) => name));
-  leftOver.push(...existing.templates.filter(({ name }) => !kept.has(name)).map(({ name }) => `templates/${name}/`));
+  leftOver.push(...existing.templates.flatMap(({ name, definition }) => leftParts(name, definition, saved)));
   return { files, leftOver: leftOver.sort() };
+}
+
+/** Parts that the folder has and the server has not: they would come back with the next apply. */
+function leftParts(name: string, { parts, description }: TemplateDefinition, saved: Stock['templates']): string[] {
+  const there = saved.find((one) => one.name === name)?.definition;
+  if (!there) return [`templates/${name}/`];
+  const more = Object.keys(parts).filter((part) => !(part in there.parts));
+  return [
+    ...more.map((part) => `templates/${name}/${part}.hbs`),
+    ...(description !== '' && there.description === '' ? [`templates/${name}/template.json`] : []),
+  ];
 }
 
 /**
