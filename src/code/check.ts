@@ -4,6 +4,7 @@ import type { Contact, Directory } from '../recipients/directory.js';
 import { toDirectory } from '../recipients/directory.js';
 import type { RuleDefinition } from '../rules/rule.js';
 import { parseRule, type RuleContext } from '../rules/rule.schema.js';
+import { sameAsSaved } from '../rules/same-rule.js';
 import { nearest } from '../suggestion.js';
 import { kindsOf } from '../templates/template.js';
 import {
@@ -51,9 +52,14 @@ export function merged(folder: Pick<Folder, 'contacts' | 'groups' | 'templates'>
 /**
  * Checks what groups and rules mean.
  * @param there what is there without the folder, and stays
+ * @param saved rules that are there: what says the same as one is not looked at, for it is not changed
  * @returns `problems` with those that the folder had before; the rest is of use only without any
  */
-export function checkFolder(folder: Folder, there: Known): { checked: CheckedFolder; problems: FolderProblem[] } {
+export function checkFolder(
+  folder: Folder,
+  there: Known,
+  saved: readonly { name: string; definition: RuleDefinition }[] = [],
+): { checked: CheckedFolder; problems: FolderProblem[] } {
   const known = merged(folder, there);
   const problems = [...folder.problems];
   const groups = folder.groups.map((item) => {
@@ -62,7 +68,10 @@ export function checkFolder(folder: Folder, there: Known): { checked: CheckedFol
     return { ...item, definition };
   });
   const context = ruleContext(known);
+  const inForce = new Map(saved.map(({ name, definition }) => [name, definition]));
   const rules = folder.rules.flatMap((item) => {
+    const same = sameAsSaved(item.definition, (name) => inForce.get(name));
+    if (same) return [{ ...item, definition: same }];
     try {
       return [{ ...item, definition: parseRule(item.definition, context) }];
     } catch (error) {

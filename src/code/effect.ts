@@ -27,7 +27,7 @@ export function trialOf(folder: CheckedFolder, stock: Stock, there: Known, prune
   const inForce = new Map(stock.rules.map(({ name, definition }) => [name, definition]));
   const left: string[] = [];
   const rules = folder.rules.flatMap(({ name, definition }) => {
-    if (isValidOn(definition, there)) return [definition];
+    if (definition === inForce.get(name) || isValidOn(definition, there)) return [definition];
     left.push(name);
     return inForce.get(name) ?? [];
   });

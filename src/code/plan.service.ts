@@ -26,7 +26,7 @@ export type FolderPlan =
 /** Compares a folder with a running Herald; nothing is changed. @throws HeraldRefusal */
 export async function planFolder(client: HeraldClient, folder: Folder, prune: boolean): Promise<FolderPlan> {
   const stock = await readStock(client);
-  const { checked, problems } = checkFolder(folder, staying(folder, stock, prune));
+  const { checked, problems } = checkFolder(folder, staying(folder, stock, prune), stock.rules);
   problems.push(...(await templateProblems(client, checked, stock)));
   if (problems.length > 0) return { problems };
   return { changes: changesTo(checked, stock, prune), stock, checked };

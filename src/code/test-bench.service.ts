@@ -25,11 +25,16 @@ export interface TestOutcome {
   results: { file: string; name: string; faults: string[] }[];
 }
 
-/** Runs the tests that stand beside the rules of a folder, with no server. @param dir where `deepgram` files are read */
+/**
+ * Runs the tests that stand beside the rules of a folder, with no server. Rules without tests may name what only the server has.
+ * @param dir where `deepgram` files are read
+ */
 export async function runFolderTests(dir: string, folder: Folder, settings: BenchSettings): Promise<TestOutcome> {
   const files = await loadTemplateFiles(settings.templatesDir ?? PACKAGED_TEMPLATES);
   const there: Known = { channels: USUAL_CHANNELS, contacts: [], groups: [], templates: files.templates };
-  const { checked, problems } = checkFolder(folder, there);
+  const tested = new Set(folder.tests.flatMap(({ file }) => testedFiles(file)));
+  const rules = folder.rules.filter(({ source }) => tested.has(source.file));
+  const { checked, problems } = checkFolder({ ...folder, rules }, there);
   problems.push(...templateProblems(checked, files.partials));
   const read = folder.tests.map((source) => ({ source, ...parseRuleTests(source) }));
   problems.push(...read.flatMap((one) => one.problems));

@@ -5,6 +5,7 @@ import { canonicalJson } from '../json.js';
 import { RuleCheck } from '../rules/rule-check.service.js';
 import type { Rule, RuleDefinition } from '../rules/rule.js';
 import { RulesStore } from '../rules/rules.store.js';
+import { sameAsSaved } from '../rules/same-rule.js';
 import type { RuleSets } from '../rules/simulate.js';
 import { inSlices } from '../slices.service.js';
 import type { SimulateBody } from './simulation.schema.js';
@@ -57,10 +58,15 @@ export class SimulationSets {
     return { proposed: [...inForce, rule], inForce, focus: rule.id };
   }
 
-  /** Rules are known by their names; one that says the same as the saved one is that one. */
+  /** Rules are known by their names; one that says the same as the saved one is that one, also when it is not valid any more. */
   private async whole(inputs: unknown[], inForce: Rule[]): Promise<Rule[]> {
     const byName = new Map(inForce.map((one) => [one.name, one]));
-    const definitions = await inSlices(parseEach(inputs, await this.check.parser()));
+    const saved = (name: string) => {
+      const rule = byName.get(name);
+      return rule && definitionOf(rule);
+    };
+    const parse = await this.check.parser();
+    const definitions = await inSlices(parseEach(inputs, (input) => sameAsSaved(input, saved) ?? parse(input)));
     return definitions.map((definition) => {
       const saved = byName.get(definition.name);
       if (!saved) return this.made(definition);

@@ -15,7 +15,7 @@ const exportOf = (stock: Stock): FolderFile[] => exported(stock, EMPTY).files;
 /** Changes that the files ask of the stock. Fails on problems of the files. */
 function planned(files: FolderFile[], stock: Stock, prune = false): Change[] {
   const folder = readFolder(files);
-  const { checked, problems } = checkFolder(folder, staying(folder, stock, prune));
+  const { checked, problems } = checkFolder(folder, staying(folder, stock, prune), stock.rules);
   expect(problems.map(problemLine)).toEqual([]);
   return changesTo(checked, stock, prune);
 }
@@ -153,6 +153,11 @@ describe('a plan', () => {
     const stock = smallStock();
     const rules = exportOf(stock).filter(({ path }) => path.startsWith('rules/'));
     expect(planned(rules, stock, true)).toEqual([]);
+  });
+
+  it('leaves a rule alone that is as it was, also when what it names is gone', () => {
+    const stock = smallStock({ actions: [{ channel: 'email', to: ['contact:gone'], template: 'short' }] });
+    expect(planned(exportOf(stock), stock)).toEqual([]);
   });
 
   it('takes an address that is written another way for the same', () => {
