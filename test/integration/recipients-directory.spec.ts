@@ -143,6 +143,27 @@ describe.each(await databases())('the directory on %s', (kind) => {
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409, 409, 409]);
   });
 
+  it('binds a change to what was read, when If-Match says so', async () => {
+    const made = await contact('guarded');
+    const route = `/v1/contacts/${String(made.body.id)}`;
+    const etag = (await herald.get(route)).headers.get('etag') ?? '';
+    const body = { name: 'guarded', email: 'first@example.com' };
+    const match = { 'if-match': etag };
+    const saved = await herald.api('PUT', route, body, match);
+    expect(saved.status).toBe(200);
+    expect(saved.headers.get('etag')).not.toBe(etag);
+    expect((await herald.api('PUT', route, { ...body, email: 'second@example.com' }, match)).status).toBe(412);
+    expect((await herald.api('DELETE', route, undefined, match)).status).toBe(412);
+    expect((await herald.get(route)).body.email).toBe('first@example.com');
+    const group = await herald.api('POST', '/v1/groups', { name: 'guarded', members: [] });
+    const groupRoute = `/v1/groups/${String(group.body.id)}`;
+    const read = { 'if-match': (await herald.get(groupRoute)).headers.get('etag') ?? '' };
+    expect((await herald.api('PUT', groupRoute, { name: 'guarded', members: ['guarded'] }, read)).status).toBe(200);
+    expect((await herald.api('PUT', groupRoute, { name: 'guarded', members: [] }, read)).status).toBe(412);
+    expect((await herald.api('DELETE', groupRoute)).status).toBe(204);
+    expect((await herald.api('DELETE', route)).status).toBe(204);
+  });
+
   it('names the contacts of a group as they are spelled, and suggests the ones that were meant', async () => {
     await contact('Ann Example');
     await contact('Bob');
