@@ -69,7 +69,9 @@ async function exportTo({ dir, values, env, settings, print }: Call): Promise<nu
   const written = await writeFiles(dir, files);
   say(print, [
     ...written.map((file) => `wrote ${file}`),
-    written.length === 0 ? 'Nothing to write: the folder is as Herald is.' : `${String(written.length)} files in ${dir}.`,
+    written.length === 0
+      ? 'Nothing to write: the folder is as Herald is.'
+      : `${String(written.length)} files in ${dir}.`,
     ...(leftOver.length === 0 ? [] : [`Herald has nothing for these, which are left alone: ${leftOver.join(', ')}.`]),
   ]);
   return DONE;
@@ -98,7 +100,9 @@ async function apply(call: Call): Promise<number> {
     say(print, [line]);
   });
   if (!refused) {
-    say(print, [changes.length === 0 ? 'Nothing to do: Herald is as the folder says.' : 'Herald is as the folder says.']);
+    say(print, [
+      changes.length === 0 ? 'Nothing to do: Herald is as the folder says.' : 'Herald is as the folder says.',
+    ]);
     return DONE;
   }
   const { change, refusal } = refused;

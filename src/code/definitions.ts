@@ -43,7 +43,17 @@ export function normalAddress(kind: ChannelKind, address: string): string {
   return (kind === 'email' ? parseEmailAddress(address) : parsePhoneNumber(address)).address;
 }
 
-const CONTACT_ORDER = ['name', 'email', 'phone', 'locale', 'timeZone', 'channels', 'quiet', 'digest', 'content'] as const;
+const CONTACT_ORDER = [
+  'name',
+  'email',
+  'phone',
+  'locale',
+  'timeZone',
+  'channels',
+  'quiet',
+  'digest',
+  'content',
+] as const;
 const RULE_ORDER = [
   'name',
   'description',

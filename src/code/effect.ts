@@ -32,7 +32,8 @@ export function trialOf(folder: CheckedFolder, stock: Stock, there: Known, prune
     return inForce.get(name) ?? [];
   });
   const names = new Set(folder.rules.map(({ name }) => name));
-  const others = prune && names.size > 0 ? [] : stock.rules.flatMap(({ name, definition }) => (names.has(name) ? [] : [definition]));
+  const others =
+    prune && names.size > 0 ? [] : stock.rules.flatMap(({ name, definition }) => (names.has(name) ? [] : [definition]));
   return { rules: [...rules, ...others], left };
 }
 
@@ -42,7 +43,12 @@ export function changesRules(changes: readonly Change[]): boolean {
 }
 
 /** @param days that were looked back */
-export function effectLines(answer: ShownSimulation, days: number, { left }: Pick<Trial, 'left'>, rest: boolean): string[] {
+export function effectLines(
+  answer: ShownSimulation,
+  days: number,
+  { left }: Pick<Trial, 'left'>,
+  rest: boolean,
+): string[] {
   const { transcripts, totals } = answer;
   const span = days === 1 ? 'day' : `${String(days)} days`;
   return [

@@ -28,9 +28,18 @@ export function exported(stock: Stock, existing: Folder): Export {
     }
     leftOver.push(...[...pathOf.values()].map(({ file }) => file));
   };
-  write('contact', sorted(stock.contacts).map(({ name, definition }) => ({ name, written: writtenContact(definition) })));
-  write('group', sorted(stock.groups).map(({ name, definition }) => ({ name, written: writtenGroup(definition) })));
-  write('rule', sorted(stock.rules).map(({ name, definition }) => ({ name, written: writtenRule(definition) })));
+  write(
+    'contact',
+    sorted(stock.contacts).map(({ name, definition }) => ({ name, written: writtenContact(definition) })),
+  );
+  write(
+    'group',
+    sorted(stock.groups).map(({ name, definition }) => ({ name, written: writtenGroup(definition) })),
+  );
+  write(
+    'rule',
+    sorted(stock.rules).map(({ name, definition }) => ({ name, written: writtenRule(definition) })),
+  );
   const saved = sorted(stock.templates).filter(({ isSaved }) => isSaved);
   for (const { name, definition } of saved) {
     for (const [part, source] of Object.entries(definition.parts))

@@ -176,7 +176,9 @@ function refuseTwice(folder: Folder, kind: Kind, items: readonly Item<unknown>[]
     const key = keyOf(kind, name);
     const other = first.get(key);
     if (other)
-      folder.problems.push(source.problem({ pointer: '/name', message: `is the name of the ${kind} in ${other.file} too` }));
+      folder.problems.push(
+        source.problem({ pointer: '/name', message: `is the name of the ${kind} in ${other.file} too` }),
+      );
     else first.set(key, source);
   }
 }

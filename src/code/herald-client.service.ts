@@ -95,7 +95,9 @@ export class HeraldClient {
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no answer';
-      throw new HeraldRefusal(`Herald cannot be reached at ${this.url} (${code}): start it, or name another with --url`);
+      throw new HeraldRefusal(
+        `Herald cannot be reached at ${this.url} (${code}): start it, or name another with --url`,
+      );
     }
   }
 }

@@ -45,7 +45,9 @@ export async function planLines(
       ? ['Nothing to do: Herald is as the folder says.']
       : [...changeLines(changes), countLine(changes)]),
     ...(more.length === 0 ? [] : [`Not in the folder, and left alone without --prune: ${names.join(', ')}.`]),
-    ...(days > 0 && changesRules(changes) ? await effect(client, { changes, stock, checked }, { prune, days, now }) : []),
+    ...(days > 0 && changesRules(changes)
+      ? await effect(client, { changes, stock, checked }, { prune, days, now })
+      : []),
   ];
 }
 
@@ -73,7 +75,11 @@ async function effect(
 }
 
 /** The server compiles templates with its own partials, so it is asked; only what would be saved is. */
-async function templateProblems(client: HeraldClient, { templates }: CheckedFolder, stock: Stock): Promise<FolderProblem[]> {
+async function templateProblems(
+  client: HeraldClient,
+  { templates }: CheckedFolder,
+  stock: Stock,
+): Promise<FolderProblem[]> {
   const problems: FolderProblem[] = [];
   for (const { name, definition } of templates) {
     const there = stocked(stock, 'template', name)?.definition as { parts?: object } | undefined;

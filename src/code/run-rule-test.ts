@@ -107,7 +107,12 @@ function textFaults(message: ExpectedMessage, text: string): string[] {
     .map((part) => `the message ${nameOf(message)} does not hold ${JSON.stringify(part)}`);
 }
 
-function nameOf({ channel, to, step, state }: Pick<ExpectedMessage, 'channel' | 'to' | 'step'> & { state?: string }): string {
+function nameOf({
+  channel,
+  to,
+  step,
+  state,
+}: Pick<ExpectedMessage, 'channel' | 'to' | 'step'> & { state?: string }): string {
   const inStep = step === undefined ? '' : ` in step ${String(step)}`;
   return `${channel} to ${to}${inStep}${state === undefined ? '' : ` (${state})`}`;
 }

@@ -47,7 +47,10 @@ export function saidTranscript(said: Said): Transcript {
 }
 
 function wordsOf(text: string, speaker: string, from: number): Word[] {
-  const spoken = text.trim().split(/\s+/).filter((word) => word !== '');
+  const spoken = text
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   return spoken.map((word, i) => {
     const start = from + i * WORD;
     return { text: word, start, end: start + WORD, confidence: CERTAIN, channel: 0, speaker };

@@ -4,7 +4,13 @@ import type { ShownContact, ShownGroup } from '../recipients/recipients.schema.j
 import type { RuleDefinition } from '../rules/rule.js';
 import type { ShownRule } from '../rules/rule-view.js';
 import type { ShownTemplateWithParts } from '../templates/templates.schema.js';
-import { keyOf, type ContactDefinition, type GroupDefinition, type Kind, type TemplateDefinition } from './definitions.js';
+import {
+  keyOf,
+  type ContactDefinition,
+  type GroupDefinition,
+  type Kind,
+  type TemplateDefinition,
+} from './definitions.js';
 
 /** A thing that a running Herald has. */
 export interface Stocked<T> {
@@ -51,7 +57,13 @@ export function stockedGroup({ id, name, members, updatedAt }: ShownGroup): Stoc
   return { name, definition: { name, members }, path: `/v1/groups/${id}`, etag: etagOf(Date.parse(updatedAt)) };
 }
 
-export function stockedTemplate({ name, description, parts, version, source }: ShownTemplateWithParts): StockedTemplate {
+export function stockedTemplate({
+  name,
+  description,
+  parts,
+  version,
+  source,
+}: ShownTemplateWithParts): StockedTemplate {
   return {
     name,
     definition: { name, description, parts },

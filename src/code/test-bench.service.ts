@@ -44,12 +44,16 @@ export async function runFolderTests(dir: string, folder: Folder, settings: Benc
   for (const { source, tests } of read) {
     const rule = checked.rules.find((item) => testedFiles(source.file).includes(item.source.file));
     if (!rule) {
-      problems.push({ file: source.file, message: `stands beside no rule: there is no ${testedFiles(source.file)[0] ?? ''}` });
+      problems.push({
+        file: source.file,
+        message: `stands beside no rule: there is no ${testedFiles(source.file)[0] ?? ''}`,
+      });
       continue;
     }
     for (const test of tests) {
-      const faults = await faultsOf(() => transcriptOf(dir, source, test), (transcript) =>
-        runRuleTest(rule.definition, test, transcript, bench),
+      const faults = await faultsOf(
+        () => transcriptOf(dir, source, test),
+        (transcript) => runRuleTest(rule.definition, test, transcript, bench),
       );
       results.push({ file: source.file, name: test.name, faults });
     }
@@ -73,7 +77,9 @@ async function faultsOf(
 async function transcriptOf(dir: string, source: YamlSource, test: RuleTest): Promise<Transcript | undefined> {
   if (test.transcript) return saidTranscript(test.transcript);
   if (test.deepgram === undefined) return undefined;
-  const result = parseDeepgramCallback(await readBeside(path.join(dir, path.posix.dirname(source.file)), test.deepgram));
+  const result = parseDeepgramCallback(
+    await readBeside(path.join(dir, path.posix.dirname(source.file)), test.deepgram),
+  );
   if (result.kind === 'transcript') return result.transcript;
   const what = result.kind === 'failure' ? 'a failure' : result.reason;
   throw new FolderFault(`${test.deepgram} is no transcript of Deepgram: ${what}`);

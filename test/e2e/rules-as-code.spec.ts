@@ -34,7 +34,8 @@ describe('rules as code, against a running server', () => {
     await mkdir(path.dirname(path.join(folder, file)), { recursive: true });
     await writeFile(path.join(folder, file), text);
   };
-  const rule = (when: string) => `name: refund-risk\nwhen: ${when}\nactions:\n  - channel: sms\n    to: [group:billing]\n    template: short\n`;
+  const rule = (when: string) =>
+    `name: refund-risk\nwhen: ${when}\nactions:\n  - channel: sms\n    to: [group:billing]\n    template: short\n`;
 
   it(
     'exports what there is; exported again and planned there is nothing to do',
@@ -66,7 +67,10 @@ describe('rules as code, against a running server', () => {
       expect(planned.output).toMatch(/ - .* refund-risk: sms to \+12125550145.* for "refund/);
       expect(planned.code).toBe(2);
       expect((await run('apply', '--dry-run', '--days', '0')).code).toBe(2);
-      expect(await run('apply')).toMatchObject({ code: 0, output: expect.stringContaining('rule refund-risk: changed') as string });
+      expect(await run('apply')).toMatchObject({
+        code: 0,
+        output: expect.stringContaining('rule refund-risk: changed') as string,
+      });
       expect(await run('apply')).toMatchObject({ code: 0, output: expect.stringContaining('Nothing to do') as string });
       expect((await run('plan')).code).toBe(0);
     },
@@ -93,7 +97,10 @@ describe('rules as code, against a running server', () => {
     'runs the tests beside a rule without a server, and fails with what is not as they say',
     async () => {
       await put('contacts/ann.yaml', 'name: Ann\nphone: +12125550145\n');
-      await put('rules/mine.yaml', rule("speech.says('refund')").replace('refund-risk', 'mine').replace('group:billing', 'contact:ann'));
+      await put(
+        'rules/mine.yaml',
+        rule("speech.says('refund')").replace('refund-risk', 'mine').replace('group:billing', 'contact:ann'),
+      );
       await put('templates/short/sms.hbs', 'They want: {{preview}}\n');
       const test = (text: string) =>
         `- name: money back\n  transcript: { text: 'I want a refund' }\n  expect:\n    matched: true\n    words: [refund]\n    messages: [{ channel: sms, to: '+12125550145', contains: ${text} }]\n`;
@@ -101,7 +108,10 @@ describe('rules as code, against a running server', () => {
       const alone = () => runCli(['test', folder], {});
       expect(await alone()).toMatchObject({ code: 0, output: expect.stringContaining('1 of 1 tests pass') as string });
       await put('rules/mine.test.yaml', test('thanks'));
-      expect(await alone()).toMatchObject({ code: 1, output: expect.stringContaining('does not hold "thanks"') as string });
+      expect(await alone()).toMatchObject({
+        code: 1,
+        output: expect.stringContaining('does not hold "thanks"') as string,
+      });
     },
     PATIENCE_MS,
   );

@@ -8,7 +8,13 @@ const TIMES = { createdAt: AT, updatedAt: AT };
 
 /** A running Herald with a contact, a group, a saved template, a file template and one rule. */
 export function smallStock(changes: Partial<RuleDefinition> = {}): Stock {
-  const { id: _id, version: _version, createdAt: _created, updatedAt: _updated, ...definition } = rule({
+  const {
+    id: _id,
+    version: _version,
+    createdAt: _created,
+    updatedAt: _updated,
+    ...definition
+  } = rule({
     name: 'refund-risk',
     when: "speech.says('refund')",
     actions: [{ channel: 'email', to: ['group:billing'], template: 'short' }],
@@ -24,7 +30,11 @@ export function smallStock(changes: Partial<RuleDefinition> = {}): Stock {
     ],
     groups: [stockedGroup({ id: 'g1', name: 'billing', members: ['on-call'], ...TIMES })],
     templates: [
-      template('short', 'stored', { 'email.subject': 'A call', 'email.html': '<p>{{preview}}</p>', sms: '{{preview}}' }),
+      template('short', 'stored', {
+        'email.subject': 'A call',
+        'email.html': '<p>{{preview}}</p>',
+        sms: '{{preview}}',
+      }),
       template('transcript-ready', 'file', { sms: '{{preview}}' }),
     ],
     rules: [stockedRule({ ...definition, id: 'r1', version: 3, ...TIMES })],

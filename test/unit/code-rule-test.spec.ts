@@ -136,9 +136,17 @@ describe('a test beside a rule', () => {
   it.each([
     ['that tells of nothing', '- name: a\n  expect: { matched: true }\n', /:1:3 needs one of transcript, deepgram/],
     ['that expects nothing', "- name: a\n  transcript: { text: 'hello' }\n", /expected object/],
-    ['with a misspelt field', "- name: a\n  transcrpt: { text: 'a' }\n  expect: { matched: true }\n", /did you mean transcript/],
+    [
+      'with a misspelt field',
+      "- name: a\n  transcrpt: { text: 'a' }\n  expect: { matched: true }\n",
+      /did you mean transcript/,
+    ],
     ['that is no list', 'name: a\n', /expected array/],
-    ['with a tag that is no text', "- name: a\n  transcript: { text: a }\n  tags: { n: 5 }\n  expect: { matched: true }\n", /:3:14 must be a text/],
+    [
+      'with a tag that is no text',
+      '- name: a\n  transcript: { text: a }\n  tags: { n: 5 }\n  expect: { matched: true }\n',
+      /:3:14 must be a text/,
+    ],
   ])('is refused with its place: one %s', (_what, text, message) => {
     const { tests, problems } = parseRuleTests(sourceOf(text));
     expect(tests).toEqual([]);
