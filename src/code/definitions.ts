@@ -14,13 +14,6 @@ export interface TemplateDefinition {
   parts: TemplateParts;
 }
 
-export interface Definitions {
-  contact: ContactDefinition;
-  group: GroupDefinition;
-  template: TemplateDefinition;
-  rule: RuleDefinition;
-}
-
 /** In the order in which they are made: each may name those before it. */
 export const KINDS = ['contact', 'group', 'template', 'rule'] as const;
 export type Kind = (typeof KINDS)[number];

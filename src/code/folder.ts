@@ -7,7 +7,6 @@ import {
   keyOf,
   normalAddress,
   type ContactDefinition,
-  type Definitions,
   type GroupDefinition,
   type Kind,
   type TemplateDefinition,
@@ -188,6 +187,3 @@ export function templateFile(name: string, pointer: string): string {
   const [, , part] = pointer.split('/');
   return part === undefined ? `templates/${name}` : `templates/${name}/${part}.hbs`;
 }
-
-/** A definition of any kind, by its name. */
-export type Named<K extends Kind = Kind> = { kind: K; name: string; definition: Definitions[K] };
