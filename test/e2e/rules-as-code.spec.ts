@@ -46,7 +46,7 @@ describe('rules as code, against a running server', () => {
       expect(contact).toBe('name: Ann\nemail: Ann@example.com\nphone: "+12125550145"\n');
       expect((await run('export')).output).toContain('Nothing to write');
       const planned = await run('plan', '--prune');
-      expect(planned).toEqual({ code: 0, output: expect.stringContaining('Nothing to do') as string });
+      expect(planned).toEqual({ code: 0, output: expect.stringContaining('Nothing to do') });
       expect(planned.output).not.toContain(ADMIN_KEY);
     },
     PATIENCE_MS,
@@ -69,9 +69,9 @@ describe('rules as code, against a running server', () => {
       expect((await run('apply', '--dry-run', '--days', '0')).code).toBe(2);
       expect(await run('apply')).toMatchObject({
         code: 0,
-        output: expect.stringContaining('rule refund-risk: changed') as string,
+        output: expect.stringContaining('rule refund-risk: changed'),
       });
-      expect(await run('apply')).toMatchObject({ code: 0, output: expect.stringContaining('Nothing to do') as string });
+      expect(await run('apply')).toMatchObject({ code: 0, output: expect.stringContaining('Nothing to do') });
       expect((await run('plan')).code).toBe(0);
     },
     2 * PATIENCE_MS,
@@ -106,11 +106,11 @@ describe('rules as code, against a running server', () => {
         `- name: money back\n  transcript: { text: 'I want a refund' }\n  expect:\n    matched: true\n    words: [refund]\n    messages: [{ channel: sms, to: '+12125550145', contains: ${text} }]\n`;
       await put('rules/mine.test.yaml', test("'They want: I want a refund'"));
       const alone = () => runCli(['test', folder], {});
-      expect(await alone()).toMatchObject({ code: 0, output: expect.stringContaining('1 of 1 tests pass') as string });
+      expect(await alone()).toMatchObject({ code: 0, output: expect.stringContaining('1 of 1 tests pass') });
       await put('rules/mine.test.yaml', test('thanks'));
       expect(await alone()).toMatchObject({
         code: 1,
-        output: expect.stringContaining('does not hold "thanks"') as string,
+        output: expect.stringContaining('does not hold "thanks"'),
       });
     },
     PATIENCE_MS,
@@ -121,13 +121,13 @@ describe('rules as code, against a running server', () => {
     async () => {
       await put('rules/r.yaml', rule('true'));
       const nobody = await runCli(['plan', folder, '--url', 'http://127.0.0.1:9', '--key', ADMIN_KEY], {});
-      expect(nobody).toMatchObject({ code: 1, output: expect.stringContaining('cannot be reached') as string });
+      expect(nobody).toMatchObject({ code: 1, output: expect.stringContaining('cannot be reached') });
       const keyless = await runCli(['plan', folder, '--url', stage.server.url], {});
-      expect(keyless).toMatchObject({ code: 1, output: expect.stringContaining('HERALD_ADMIN_KEY') as string });
+      expect(keyless).toMatchObject({ code: 1, output: expect.stringContaining('HERALD_ADMIN_KEY') });
       const wrong = await runCli(['plan', folder, '--url', stage.server.url, '--key', 'x'.repeat(20)], {});
-      expect(wrong).toMatchObject({ code: 1, output: expect.stringContaining('the key is not right') as string });
+      expect(wrong).toMatchObject({ code: 1, output: expect.stringContaining('the key is not right') });
       const nowhere = await runCli(['plan', `${folder}-none`, '--key', ADMIN_KEY], {});
-      expect(nowhere).toMatchObject({ code: 1, output: expect.stringContaining('there is no folder') as string });
+      expect(nowhere).toMatchObject({ code: 1, output: expect.stringContaining('there is no folder') });
     },
     PATIENCE_MS,
   );

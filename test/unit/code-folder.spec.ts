@@ -98,7 +98,7 @@ describe('an exported folder', () => {
     expect(fileName('Dr. Müller')).toBe('Dr. M%C3%BCller');
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 50 }), (name) => {
-        fc.pre(name.isWellFormed() && name === name.trim());
+        fc.pre(name === name.trim());
         expect(fileName(name)).toMatch(/^[A-Za-z0-9_%-](?:[A-Za-z0-9 _.%-]*[A-Za-z0-9_%-])?$/);
       }),
     );
