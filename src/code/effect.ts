@@ -1,13 +1,11 @@
 import { DAY } from '../duration.js';
 import type { RuleDefinition } from '../rules/rule.js';
-import type { shownSimulation } from '../settle/simulation.schema.js';
-import type { z } from 'zod';
+import type { ShownLists, ShownMessage, SimulationSummary } from '../settle/simulation.schema.js';
 import type { Change } from './changes.js';
 import { isValidOn, type CheckedFolder, type Known } from './check.js';
 import type { Stock } from './stock.js';
 
-type ShownSimulation = z.output<typeof shownSimulation>;
-type ShownMessage = ShownSimulation['messages'][number];
+type Answer = Pick<SimulationSummary, 'transcripts' | 'totals' | 'faults'> & Omit<ShownLists, 'messages'>;
 
 /** What is asked of `POST /v1/rules/simulate`. */
 export interface Trial {
@@ -43,12 +41,7 @@ export function changesRules(changes: readonly Change[]): boolean {
 }
 
 /** @param days that were looked back */
-export function effectLines(
-  answer: ShownSimulation,
-  days: number,
-  { left }: Pick<Trial, 'left'>,
-  rest: boolean,
-): string[] {
+export function effectLines(answer: Answer, days: number, { left }: Pick<Trial, 'left'>, rest: boolean): string[] {
   const { transcripts, totals } = answer;
   const span = days === 1 ? 'day' : `${String(days)} days`;
   return [

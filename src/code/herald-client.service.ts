@@ -5,6 +5,7 @@ import { MINUTE } from '../duration.js';
 /** Longer than a simulation may take. */
 const PATIENCE_MS = 5 * MINUTE;
 const PAGE = 200;
+const LINES = 'application/x-ndjson';
 
 const problem = z.object({
   code: z.string(),
@@ -55,14 +56,27 @@ export class HeraldClient {
     const text = await response.text();
     const answer = jsonOf(text);
     if (!response.ok) throw refusalOf(response.status, answer);
-    const parsed = schema.safeParse(answer);
-    if (parsed.success) return parsed.data;
-    const [first] = parsed.error.issues;
-    throw new HeraldRefusal(
-      `${method} ${path} answered what this version does not know (${first?.path.join('.') ?? ''}: ${first?.message ?? ''}). ` +
-        'Use the command of the version that the server runs.',
-      response.status,
-    );
+    return known(`${method} ${path}`, schema, answer);
+  }
+
+  /**
+   * The lines of an answer, as they come. @throws HeraldRefusal, also when the answer breaks off
+   */
+  async *lines<T>(path: string, schema: z.ZodType<T>, body: unknown): AsyncGenerator<T, void> {
+    const response = await this.send('POST', path, body, undefined, LINES);
+    if (!response.ok) throw refusalOf(response.status, jsonOf(await response.text()));
+    const decoder = new TextDecoder();
+    let rest = '';
+    try {
+      for await (const chunk of response.body ?? []) {
+        const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) yield known(`POST ${path}`, schema, jsonOf(line));
+      }
+    } catch (error) {
+      if (error instanceof HeraldRefusal) throw error;
+      throw new HeraldRefusal(`the answer of POST ${path} broke off`);
+    }
   }
 
   /** All items of a list, over its pages. */
@@ -79,7 +93,13 @@ export class HeraldClient {
     return found;
   }
 
-  private async send(method: string, path: string, body: unknown, ifMatch: string | undefined): Promise<Response> {
+  private async send(
+    method: string,
+    path: string,
+    body: unknown,
+    ifMatch: string | undefined,
+    accept = 'application/json',
+  ): Promise<Response> {
     try {
       return await fetch(`${this.url}${path}`, {
         method,
@@ -87,6 +107,7 @@ export class HeraldClient {
         signal: AbortSignal.timeout(PATIENCE_MS),
         headers: {
           authorization: `Bearer ${this.key}`,
+          accept,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
         },
@@ -100,6 +121,16 @@ export class HeraldClient {
       );
     }
   }
+}
+
+function known<T>(asked: string, schema: z.ZodType<T>, answer: unknown): T {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  throw new HeraldRefusal(
+    `${asked} answered what this version does not know (${first?.path.join('.') ?? ''}: ${first?.message ?? ''}). ` +
+      'Use the command of the version that the server runs.',
+  );
 }
 
 function jsonOf(text: string): unknown {

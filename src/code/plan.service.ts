@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { shownSimulation } from '../settle/simulation.schema.js';
+import { simulationLine, type ShownLists, type SimulationSummary } from '../settle/simulation.schema.js';
 import { changesTo, staying, surplus, type Change } from './changes.js';
 import { checkFolder, type CheckedFolder } from './check.js';
 import { changesRules, effectLines, rangeOf, SHOWN_MAX, trialOf } from './effect.js';
@@ -65,13 +65,27 @@ async function effect(
   const trial = trialOf(checked, stock, there, prune);
   const body = { rules: trial.rules, ...rangeOf(now, days), limit: SHOWN_MAX };
   try {
-    const answer = await client.ask('POST', '/v1/rules/simulate', shownSimulation, { body });
+    const answer = await simulated(client, body);
     const rest = changes.some(({ kind }) => kind !== 'rule');
     return ['', ...effectLines(answer, days, trial, rest)];
   } catch (error) {
     if (!(error instanceof HeraldRefusal)) throw error;
     return ['', `The effect on the last ${String(days)} days could not be computed: ${error.message}`];
   }
+}
+
+/** As a stream: over many transcripts a simulation takes its time, and an answer in one piece is refused. */
+async function simulated(client: HeraldClient, body: object): Promise<SimulationSummary & ShownLists> {
+  const lists: ShownLists = { messages: [], added: [], removed: [], changed: [] };
+  for await (const line of client.lines('/v1/rules/simulate', simulationLine, body)) {
+    if (line.type === 'error') throw new HeraldRefusal(line.problem.detail, line.problem.status);
+    if (line.type === 'summary') return { ...line, ...lists };
+    if (line.type !== 'job') continue;
+    lists.added.push(...line.added);
+    lists.removed.push(...line.removed);
+    lists.changed.push(...line.changed);
+  }
+  throw new HeraldRefusal('the simulation broke off');
 }
 
 /** The server compiles templates with its own partials, so it is asked; only what would be saved is. */
