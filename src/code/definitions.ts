@@ -56,6 +56,8 @@ const RULE_ORDER = [
   'when',
   'actions',
   'escalate',
+  'throttle',
+  'merge',
   'stop',
 ] as const satisfies readonly (keyof RuleDefinition)[];
 const ACTION_ORDER = ['channel', 'to', 'template', 'attach', 'preview', 'urgent'] as const;

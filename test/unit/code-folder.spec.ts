@@ -60,7 +60,16 @@ describe('an exported folder', () => {
 
   it('is what the server is: there is nothing to do', () => {
     const steps = [{ after: '15m', actions: [{ channel: 'sms', to: ['contact:on-call'], template: 'short' }] }];
-    const stock = smallStock({ escalate: steps, stop: true, order: -5, enabled: false, description: 'a: "b"\n# c' });
+    const throttle = { times: 1, within: '1h', per: 'rule' } as const;
+    const stock = smallStock({
+      escalate: steps,
+      throttle,
+      merge: false,
+      stop: true,
+      order: -5,
+      enabled: false,
+      description: 'a: "b"\n# c',
+    });
     expect(planned(exportOf(stock), stock)).toEqual([]);
     expect(planned(exportOf(stock), stock, true)).toEqual([]);
   });

@@ -112,6 +112,10 @@ describe('a test beside a rule', () => {
       - { channel: sms, to: '+12125550145', step: 1 }
 `;
     expect(faultsOf(SAID + expected, { enabled: false, actions, escalate })).toEqual([]);
+    const again = [{ after: '15m', actions }];
+    const both = (step: number) => `      - { channel: email, to: ann@example.com, step: ${String(step)} }\n`;
+    const twice = `  expect:\n    matched: true\n    messages:\n${both(0)}${both(1)}`;
+    expect(faultsOf(SAID + twice, { actions, escalate: again })).toEqual([]);
   });
 
   it('tells of failures and of jobs that are overdue', () => {
