@@ -148,10 +148,10 @@ function missingPartners(given: Given): FieldError[] {
   return problems;
 }
 
-/** A misspelt option must not be ignored: it would silently run with the default. Only our own prefix can be judged. */
 /** Of the commands that talk to a running Herald; it may stand beside the options of the server. */
 const OF_COMMANDS = ['HERALD_URL'];
 
+/** A misspelt option must not be ignored: it would silently run with the default. Only our own prefix can be judged. */
 function unknownNames(given: Given): FieldError[] {
   const known = new Set<string>([...OPTION_NAMES, ...OF_COMMANDS]);
   const withoutPrefix = (name: string) => name.replace(/^HERALD_/, '');

@@ -265,7 +265,7 @@ class Walk {
     const hasArguments = node.params.length > 0 || hashPairs(node.hash).length > 0;
     const isCall =
       node.type === 'SubExpression' || hasArguments || (simple && name in HELPERS && !place.names.has(name));
-    if (!isCall) return this.expression(node.path, place);
+    if (!isCall) return this.expression(node.path, place, 0, simple ? CALLABLE : []);
     const helper = simple && Object.hasOwn(HELPERS, name) ? HELPERS[name] : undefined;
     if (!helper) {
       this.problem(
@@ -284,9 +284,10 @@ class Walk {
     return { kind: 'value' };
   }
 
-  private expression(node: Node, place: Place, depth = 0): Shape | undefined {
+  /** @param callable functions that may have been meant, where a name by itself calls one */
+  private expression(node: Node, place: Place, depth = 0, callable: readonly string[] = []): Shape | undefined {
     if (!this.count(node, place)) return undefined;
-    if (node.type === 'PathExpression') return this.path(node as hbs.AST.PathExpression, place);
+    if (node.type === 'PathExpression') return this.path(node as hbs.AST.PathExpression, place, callable);
     if (node.type !== 'SubExpression') return { kind: 'value' };
     if (depth >= LIMITS.parentheses) {
       this.problem(node, place, `parentheses nest deeper than ${String(LIMITS.parentheses)}`);
@@ -305,7 +306,7 @@ class Walk {
     }
   }
 
-  private path(node: hbs.AST.PathExpression, place: Place): Shape | undefined {
+  private path(node: hbs.AST.PathExpression, place: Place, callable: readonly string[]): Shape | undefined {
     const parts = [...node.parts];
     let shape: Shape | undefined;
     if (node.data) {
@@ -321,17 +322,22 @@ class Walk {
     }
     for (const part of parts) {
       const found = member(shape ?? { kind: 'any' }, part);
-      if ('known' in found) return this.unknown(node, place, part, found.known);
+      if ('known' in found) return this.unknown(node, place, part, found.known, callable);
       shape = found.shape;
     }
     return shape;
   }
 
-  private unknown(node: hbs.AST.PathExpression, place: Place, name: string, known: string[]): Shape | undefined {
+  private unknown(
+    node: hbs.AST.PathExpression,
+    place: Place,
+    name: string,
+    known: readonly string[],
+    callable: readonly string[] = [],
+  ): undefined {
     const whole = node.original === name ? '' : ` in "${node.original}"`;
     const names = known.length > 0 && known.length <= 30 ? `; there is ${known.join(', ')}` : '';
-    this.problem(node, place, `there is no variable "${name}"${whole}${names}`, nearest(name, known));
-    return undefined;
+    this.problem(node, place, `there is no variable "${name}"${whole}${names}`, nearest(name, [...known, ...callable]));
   }
 
   private count(node: Node, place: Place): boolean {

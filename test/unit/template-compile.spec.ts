@@ -42,6 +42,7 @@ describe('compileTemplate: names', () => {
     expect(smsProblems('{{upperr brand}}')).toEqual([
       expect.objectContaining({ line: 1, column: 1, suggestion: 'upper', message: expect.stringContaining('upperr') }),
     ]);
+    expect(smsProblems('{{previw}}')).toEqual([expect.objectContaining({ column: 3, suggestion: 'preview' })]);
     expect(smsProblems('{{#if (eqq 1 2)}}{{/if}}')).toEqual([expect.objectContaining({ suggestion: 'eq' })]);
   });
 
