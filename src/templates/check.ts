@@ -334,10 +334,11 @@ class Walk {
     name: string,
     known: readonly string[],
     callable: readonly string[] = [],
-  ): undefined {
+  ): Shape | undefined {
     const whole = node.original === name ? '' : ` in "${node.original}"`;
     const names = known.length > 0 && known.length <= 30 ? `; there is ${known.join(', ')}` : '';
     this.problem(node, place, `there is no variable "${name}"${whole}${names}`, nearest(name, [...known, ...callable]));
+    return undefined;
   }
 
   private count(node: Node, place: Place): boolean {
