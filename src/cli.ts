@@ -11,7 +11,7 @@ const USAGE = `Usage: herald [command]
   hold            hold what is pending, after pg_restore and before the start
   migrate [--undo]
                   bring the database to the schema of this version, or take it one release back
-  export DIR      write rules, templates, contacts and groups of a running server as a folder of YAML
+  export DIR      write rules, templates, contacts, groups and redactions of a running server as a folder of YAML
   plan DIR [--days 7] [--prune]
                   what apply would do, and what it would have meant for the messages of the last days;
                   ends with 0 when there is nothing to do, 2 when there is, 1 when it cannot be told

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import type { Change } from './changes.js';
-import { PLACES, type Kind } from './definitions.js';
+import { PLACES, type Kind, type RedactionDefinition } from './definitions.js';
 import { templateFile, type Folder } from './folder.js';
 import { HeraldRefusal, type HeraldClient } from './herald-client.service.js';
 import { messageOf, problemLine } from './problem-place.js';
 import type { StockedContact } from './stock.js';
+
+/** What another did, by the answer: gone, of another version, there although it was not. */
+const OVERTAKEN: Readonly<Record<number, string>> = { 404: 'deleted', 412: 'changed', 428: 'made' };
 
 const DONE = { create: 'made', update: 'changed', delete: 'deleted' } as const;
 
@@ -43,7 +46,8 @@ export async function applyChanges(
 export function refusalLines(refusal: HeraldRefusal, change: Change, folder: Folder): string[] {
   const { errors, message, status } = refusal;
   const what = `${change.kind} ${change.name}`;
-  if (status === 412) return [`${what}: somebody else changed it meanwhile: ${message}. Plan again.`];
+  const overtaken = OVERTAKEN[status];
+  if (overtaken !== undefined) return [`${what}: somebody else ${overtaken} it meanwhile. Plan again.`];
   if (errors.length === 0 || change.action === 'delete') return [`${what}: ${message}`];
   return errors.map((fault) => {
     if (change.kind === 'template') {
@@ -62,9 +66,9 @@ async function requested(client: HeraldClient, change: Change): Promise<unknown>
   const body = bodyOf(change);
   if (action === 'delete')
     return client.ask('DELETE', before?.path ?? collection, z.unknown(), before ? { ifMatch: before.etag } : {});
-  if (kind === 'template') {
+  if (kind === 'template' || kind === 'redaction') {
     const match = before === undefined ? {} : { ifMatch: before.etag };
-    return client.ask('PUT', `${collection}/${name}`, z.unknown(), { body, ...match });
+    return client.ask('PUT', `${collection}/${encodeURIComponent(name)}`, z.unknown(), { body, ...match });
   }
   if (before === undefined) return client.ask('POST', collection, z.unknown(), { body });
   return client.ask('PUT', before.path, z.unknown(), { body, ifMatch: before.etag });
@@ -76,12 +80,17 @@ function bodyOf({ kind, definition, before }: Change): unknown {
     const { snoozedUntil } = (before ?? {}) as Partial<StockedContact>;
     return { ...definition, ...(snoozedUntil === undefined ? {} : { snoozedUntil }) };
   }
+  if (kind === 'redaction') {
+    const { enabled, rules } = definition as RedactionDefinition;
+    return { enabled, rules };
+  }
   if (kind !== 'template') return definition;
   const { description, parts } = definition as { description: string; parts: object };
   return { description, parts };
 }
 
 function sourceOf(folder: Folder, kind: Exclude<Kind, 'template'>, name: string) {
-  const items = { contact: folder.contacts, group: folder.groups, rule: folder.rules }[kind];
+  const { redactions, contacts, groups, rules } = folder;
+  const items = { redaction: redactions, contact: contacts, group: groups, rule: rules }[kind];
   return items.find((item) => item.name === name)?.source;
 }

@@ -18,7 +18,7 @@ export interface Change {
 }
 
 /**
- * What has to be done, in the order in which it can be: contacts, groups, templates, rules, and then what goes, the other way round.
+ * What has to be done, in the order in which it can be: redactions, contacts, groups, templates, rules, and then what goes, the other way round.
  * @param prune whether what the folder does not have goes
  */
 export function changesTo(folder: CheckedFolder, stock: Stock, prune: boolean): Change[] {
@@ -65,6 +65,6 @@ function isFile(kind: Kind, stock: Stock, name: string): boolean {
 }
 
 function itemsOf(folder: CheckedFolder, kind: Kind): readonly { name: string; definition: object }[] {
-  const all = { contact: folder.contacts, group: folder.groups, template: folder.templates, rule: folder.rules };
-  return all[kind];
+  const { redactions, contacts, groups, templates, rules } = folder;
+  return { redaction: redactions, contact: contacts, group: groups, template: templates, rule: rules }[kind];
 }

@@ -2,6 +2,7 @@ import type { ChannelKind } from '../channels/channel.js';
 import { RecipientInvalidError, RuleInvalidError } from '../errors.js';
 import type { Contact, Directory } from '../recipients/directory.js';
 import { toDirectory } from '../recipients/directory.js';
+import { fieldChanges } from '../rules/rule-diff.js';
 import type { RuleDefinition } from '../rules/rule.js';
 import { parseRule, type RuleContext } from '../rules/rule.schema.js';
 import { sameAsSaved } from '../rules/same-rule.js';
@@ -12,6 +13,7 @@ import {
   normalAddress,
   type ContactDefinition,
   type GroupDefinition,
+  type RedactionDefinition,
   type TemplateDefinition,
 } from './definitions.js';
 import type { Folder, Item, TemplateItem } from './folder.js';
@@ -33,6 +35,7 @@ export const USUAL_CHANNELS: Known['channels'] = [
 
 /** A folder whose every part is right. */
 export interface CheckedFolder {
+  redactions: Item<RedactionDefinition>[];
   contacts: Item<ContactDefinition>[];
   groups: Item<GroupDefinition>[];
   templates: TemplateItem[];
@@ -80,8 +83,27 @@ export function checkFolder(
       return [];
     }
   });
-  const { contacts, templates } = folder;
-  return { checked: { contacts, groups, templates, rules }, problems };
+  const { redactions, contacts, templates } = folder;
+  return { checked: { redactions, contacts, groups, templates, rules }, problems };
+}
+
+/**
+ * Policies for channels that there are not: they would protect nobody.
+ * @param saved policies that are there: one that stays as it is may be of a channel that is gone
+ */
+export function channelProblems(
+  { redactions }: Pick<Folder, 'redactions'>,
+  channels: Known['channels'],
+  saved: readonly { name: string; definition: RedactionDefinition }[],
+): FolderProblem[] {
+  const names = channels.map(({ name }) => name);
+  return redactions.flatMap(({ name, definition, source }) => {
+    const there = saved.find((one) => one.name === name);
+    if (names.includes(name) || (there && fieldChanges(there.definition, definition).length === 0)) return [];
+    const suggestion = nearest(name, names);
+    const fault = { pointer: '/channel', message: `there is no channel "${name}"; there is ${names.join(', ')}` };
+    return [source.problem(suggestion === undefined ? fault : { ...fault, suggestion })];
+  });
 }
 
 /** True when the rule could be saved as things are: it names nothing that is still to be made. */

@@ -2,31 +2,36 @@ import type { ChannelKind } from '../channels/channel.js';
 import { parseEmailAddress } from '../channels/email/email-address.js';
 import { parsePhoneNumber } from '../channels/sms/phone-number.js';
 import type { ContactBody, GroupBody } from '../recipients/recipients.schema.js';
+import type { PolicyBody } from '../redaction/redactions.schema.js';
 import type { RuleDefinition } from '../rules/rule.js';
 import type { TemplateParts } from '../templates/template.js';
 
 /** What a folder says of a contact. A snooze is of the moment, and stays with the contact. */
 export type ContactDefinition = Omit<ContactBody, 'snoozedUntil'>;
 export type GroupDefinition = GroupBody;
+/** What is masked in a channel; it has no other name. */
+export type RedactionDefinition = PolicyBody & { channel: string };
+
 export interface TemplateDefinition {
   name: string;
   description: string;
   parts: TemplateParts;
 }
 
-/** In the order in which they are made: each may name those before it. */
-export const KINDS = ['contact', 'group', 'template', 'rule'] as const;
+/** In the order in which they are made: each may name those before it, and what is to be masked is so before anything new is sent. */
+export const KINDS = ['redaction', 'contact', 'group', 'template', 'rule'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Where the things of a kind stand, in a folder and under `/v1`. */
 export const PLACES: Record<Kind, string> = {
+  redaction: 'redactions',
   contact: 'contacts',
   group: 'groups',
   template: 'templates',
   rule: 'rules',
 };
 
-/** What tells two things of a kind apart: case does only for rules and templates. */
+/** What tells two things of a kind apart: case does, but for contacts and groups. */
 export function keyOf(kind: Kind, name: string): string {
   return kind === 'contact' || kind === 'group' ? name.toLowerCase() : name;
 }
@@ -60,6 +65,7 @@ const RULE_ORDER = [
   'merge',
   'stop',
 ] as const satisfies readonly (keyof RuleDefinition)[];
+const REDACTION_RULE_ORDER = ['kind', 'minDigits', 'pattern', 'replacement'] as const;
 const ACTION_ORDER = ['channel', 'to', 'template', 'attach', 'preview', 'urgent'] as const;
 
 /** Only what is set, in the order in which people read it: the same definition gives the same text. */
@@ -69,6 +75,14 @@ export function writtenContact(contact: ContactDefinition): object {
 
 export function writtenGroup({ name, members }: GroupDefinition): object {
   return { name, members };
+}
+
+export function writtenRedaction({ channel, enabled, rules }: RedactionDefinition): object {
+  return {
+    channel,
+    ...(enabled ? {} : { enabled }),
+    rules: rules.map((rule) => picked(rule, REDACTION_RULE_ORDER)),
+  };
 }
 
 /** What has its usual value is left out. */

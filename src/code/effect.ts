@@ -54,7 +54,7 @@ export function effectLines(answer: Answer, days: number, { left }: Pick<Trial, 
     ...(left.length === 0
       ? []
       : [`Not in it, because it names what is not there yet: ${left.join(', ')}. Plan again after the apply.`]),
-    ...(rest ? ['Changes of contacts, groups and templates are not in it.'] : []),
+    ...(rest ? ['Changes of contacts, groups, templates and redactions are not in it.'] : []),
   ];
 }
 

@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
-import { keyOf, writtenContact, writtenGroup, writtenRule, type Kind, type TemplateDefinition } from './definitions.js';
+import {
+  keyOf,
+  writtenContact,
+  writtenGroup,
+  writtenRedaction,
+  writtenRule,
+  type Kind,
+  type TemplateDefinition,
+} from './definitions.js';
 import type { Folder, FolderFile } from './folder.js';
 import type { Stock } from './stock.js';
 
@@ -16,7 +24,8 @@ export function exported(stock: Stock, existing: Folder): Export {
   const files: FolderFile[] = [];
   const leftOver: string[] = [];
   const write = (kind: Exclude<Kind, 'template'>, items: { name: string; written: object }[]): void => {
-    const there = { contact: existing.contacts, group: existing.groups, rule: existing.rules }[kind];
+    const { redactions, contacts, groups, rules } = existing;
+    const there = { redaction: redactions, contact: contacts, group: groups, rule: rules }[kind];
     const pathOf = new Map(there.map(({ name, source }) => [keyOf(kind, name), source] as const));
     const taken = new Set(there.map(({ source }) => source.file.toLowerCase()));
     for (const { name, written } of items) {
@@ -28,6 +37,10 @@ export function exported(stock: Stock, existing: Folder): Export {
     }
     leftOver.push(...[...pathOf.values()].map(({ file }) => file));
   };
+  write(
+    'redaction',
+    sorted(stock.redactions).map(({ name, definition }) => ({ name, written: writtenRedaction(definition) })),
+  );
   write(
     'contact',
     sorted(stock.contacts).map(({ name, definition }) => ({ name, written: writtenContact(definition) })),

@@ -24,7 +24,7 @@ export async function readFiles(dir: string): Promise<FolderFile[]> {
     await collect(dir, name, files);
   }
   if (found > 0) return files;
-  throw new FolderFault(`${dir} has none of ${READ.filter((name) => name !== 'redactions').join('/, ')}/`);
+  throw new FolderFault(`${dir} has none of ${READ.join('/, ')}/`);
 }
 
 /** {@link readFiles} of a folder that may not be there yet. */

@@ -2,6 +2,7 @@ import { RecipientInvalidError } from '../errors.js';
 import { jsonPointer, toFieldErrors } from '../http/schema-issues.js';
 import { isObject } from '../json.js';
 import { contactBody, groupBody } from '../recipients/recipients.schema.js';
+import { channelName, policyBody } from '../redaction/redactions.schema.js';
 import { TEMPLATE_PARTS, type TemplateParts } from '../templates/template.js';
 import {
   keyOf,
@@ -9,6 +10,7 @@ import {
   type ContactDefinition,
   type GroupDefinition,
   type Kind,
+  type RedactionDefinition,
   type TemplateDefinition,
 } from './definitions.js';
 import type { FolderProblem } from './problem-place.js';
@@ -36,6 +38,7 @@ export interface TemplateItem {
 
 /** What the files say by themselves. What rules mean depends on the rest, and is looked at later. */
 export interface Folder {
+  redactions: Item<RedactionDefinition>[];
   contacts: Item<ContactDefinition>[];
   groups: Item<GroupDefinition>[];
   templates: TemplateItem[];
@@ -46,6 +49,8 @@ export interface Folder {
   problems: FolderProblem[];
 }
 
+const redactionFile = policyBody.extend({ channel: channelName });
+
 const YAML = /\.ya?ml$/;
 const TEST = /\.test\.ya?ml$/;
 /** What may stand beside: notes, and transcripts of tests. */
@@ -54,24 +59,37 @@ const TEMPLATE_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /** @param files in any order; others than those of the known places are left alone */
 export function readFolder(files: readonly FolderFile[]): Folder {
-  const folder: Folder = { contacts: [], groups: [], templates: [], rules: [], tests: [], problems: [] };
+  const folder: Folder = {
+    redactions: [],
+    contacts: [],
+    groups: [],
+    templates: [],
+    rules: [],
+    tests: [],
+    problems: [],
+  };
   const templates = new Map<string, FolderFile[]>();
   for (const file of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
     const [place, name = '', ...below] = file.path.split('/');
     if (place === 'templates' && below.length === 1) templates.set(name, [...(templates.get(name) ?? []), file]);
-    else if (place === 'contacts' || place === 'groups' || place === 'rules') readYaml(folder, place, file);
-    else if (place === 'redactions') folder.problems.push({ file: file.path, message: REDACTIONS });
+    else if (isYamlPlace(place)) readYaml(folder, place, file);
   }
   for (const [name, parts] of templates) readTemplate(folder, name, parts);
+  refuseTwice(folder, 'redaction', folder.redactions);
   refuseTwice(folder, 'contact', folder.contacts);
   refuseTwice(folder, 'group', folder.groups);
   refuseTwice(folder, 'rule', folder.rules);
   return folder;
 }
 
-const REDACTIONS = 'is not read: redactions are not kept in a folder';
+const YAML_PLACES = ['redactions', 'contacts', 'groups', 'rules'] as const;
+type YamlPlace = (typeof YAML_PLACES)[number];
 
-function readYaml(folder: Folder, place: 'contacts' | 'groups' | 'rules', { path, text }: FolderFile): void {
+function isYamlPlace(place: string | undefined): place is YamlPlace {
+  return YAML_PLACES.some((one) => one === place);
+}
+
+function readYaml(folder: Folder, place: YamlPlace, { path, text }: FolderFile): void {
   const isBelow = path.split('/').length > 2;
   if (BESIDE.test(path)) return;
   if (!YAML.test(path) || isBelow) {
@@ -84,6 +102,7 @@ function readYaml(folder: Folder, place: 'contacts' | 'groups' | 'rules', { path
   if (source.problems.length > 0) return;
   if (place === 'rules' && TEST.test(path)) folder.tests.push(source);
   else if (place === 'rules') readRule(folder, source);
+  else if (place === 'redactions') readRedaction(folder, source);
   else if (place === 'contacts') readContact(folder, source);
   else readGroup(folder, source);
 }
@@ -93,6 +112,16 @@ function readRule(folder: Folder, source: YamlSource): void {
   if (isObject(value) && typeof value.name === 'string')
     folder.rules.push({ name: value.name, definition: value, source });
   else folder.problems.push(source.problem({ pointer: '', message: 'a rule needs a "name"' }));
+}
+
+function readRedaction(folder: Folder, source: YamlSource): void {
+  const parsed = redactionFile.safeParse(source.value);
+  if (parsed.success) {
+    folder.redactions.push({ name: parsed.data.channel, definition: parsed.data, source });
+    return;
+  }
+  const faults = toFieldErrors(parsed.error.issues, redactionFile, jsonPointer);
+  folder.problems.push(...faults.map((fault) => source.problem(fault)));
 }
 
 function readContact(folder: Folder, source: YamlSource): void {
@@ -174,10 +203,14 @@ function refuseTwice(folder: Folder, kind: Kind, items: readonly Item<unknown>[]
   for (const { name, source } of items) {
     const key = keyOf(kind, name);
     const other = first.get(key);
-    if (other)
-      folder.problems.push(
-        source.problem({ pointer: '/name', message: `is the name of the ${kind} in ${other.file} too` }),
-      );
+    const fault =
+      kind === 'redaction'
+        ? {
+            pointer: '/channel',
+            message: `is the channel of ${other?.file ?? ''} too: put all its rules into one file`,
+          }
+        : { pointer: '/name', message: `is the name of the ${kind} in ${other?.file ?? ''} too` };
+    if (other) folder.problems.push(source.problem(fault));
     else first.set(key, source);
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { simulationLine, type ShownLists, type SimulationSummary } from '../settle/simulation.schema.js';
 import { changesTo, staying, surplus, type Change } from './changes.js';
-import { checkFolder, type CheckedFolder } from './check.js';
+import { channelProblems, checkFolder, type CheckedFolder } from './check.js';
 import { changesRules, effectLines, rangeOf, SHOWN_MAX, trialOf } from './effect.js';
 import { templateFile, type Folder } from './folder.js';
 import { HeraldRefusal, type HeraldClient } from './herald-client.service.js';
@@ -27,6 +27,7 @@ export type FolderPlan =
 export async function planFolder(client: HeraldClient, folder: Folder, prune: boolean): Promise<FolderPlan> {
   const stock = await readStock(client);
   const { checked, problems } = checkFolder(folder, staying(folder, stock, prune), stock.rules);
+  problems.push(...channelProblems(folder, stock.channels, stock.redactions));
   problems.push(...(await templateProblems(client, checked, stock)));
   if (problems.length > 0) return { problems };
   return { changes: changesTo(checked, stock, prune), stock, checked };

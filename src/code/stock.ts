@@ -1,6 +1,7 @@
 import type { ChannelKind } from '../channels/channel.js';
 import { etagOf } from '../http/etag.js';
 import type { ShownContact, ShownGroup } from '../recipients/recipients.schema.js';
+import type { ShownPolicy } from '../redaction/redactions.schema.js';
 import type { RuleDefinition } from '../rules/rule.js';
 import type { ShownRule } from '../rules/rule-view.js';
 import type { ShownTemplateWithParts } from '../templates/templates.schema.js';
@@ -9,6 +10,7 @@ import {
   type ContactDefinition,
   type GroupDefinition,
   type Kind,
+  type RedactionDefinition,
   type TemplateDefinition,
 } from './definitions.js';
 
@@ -35,10 +37,20 @@ export interface StockedTemplate extends Stocked<TemplateDefinition> {
 /** What a running Herald has, as it was read. */
 export interface Stock {
   channels: { name: string; kind: ChannelKind }[];
+  redactions: Stocked<RedactionDefinition>[];
   contacts: StockedContact[];
   groups: Stocked<GroupDefinition>[];
   templates: StockedTemplate[];
   rules: Stocked<RuleDefinition>[];
+}
+
+export function stockedRedaction({ channel, version, enabled, rules }: ShownPolicy): Stocked<RedactionDefinition> {
+  return {
+    name: channel,
+    definition: { channel, enabled, rules },
+    path: `/v1/redactions/${encodeURIComponent(channel)}`,
+    etag: etagOf(version),
+  };
 }
 
 export function stockedContact(shown: ShownContact): StockedContact {
@@ -80,8 +92,8 @@ export function stockedRule(shown: ShownRule): Stocked<RuleDefinition> {
 
 /** All of a kind. */
 export function stockOf(stock: Stock, kind: Kind): readonly Stocked<object>[] {
-  const all = { contact: stock.contacts, group: stock.groups, template: stock.templates, rule: stock.rules };
-  return all[kind];
+  const { redactions, contacts, groups, templates, rules } = stock;
+  return { redaction: redactions, contact: contacts, group: groups, template: templates, rule: rules }[kind];
 }
 
 /** The thing of a name. */

@@ -2,13 +2,20 @@ import path from 'node:path';
 import type { Settings } from '../config/env.js';
 import { HeraldError } from '../errors.js';
 import { parseDeepgramCallback } from '../providers/deepgram/deepgram-payload.js';
+import { maskFacts } from '../redaction/facts.js';
+import { Masker } from '../redaction/masker.js';
+import { peopleIn } from '../redaction/people.js';
+import type { AppliedPolicy } from '../redaction/policy.js';
+import { Redaction } from '../redaction/redaction.js';
 import type { PlanChannel } from '../rules/plan.js';
 import { compileTemplate, type CompiledTemplate, type Partials } from '../templates/compile.js';
-import { renderTemplate } from '../templates/render.js';
+import { ownTexts } from '../templates/own-texts.js';
+import { renderView, type RenderData } from '../templates/render.js';
 import { loadTemplateFiles, PACKAGED_TEMPLATES } from '../templates/template-files.service.js';
+import { toView, type TemplateView } from '../templates/view.js';
 import type { Transcript } from '../transcripts/transcript.js';
 import { checkFolder, directoryOf, merged, USUAL_CHANNELS, type CheckedFolder, type Known } from './check.js';
-import { normalAddress, type TemplateDefinition } from './definitions.js';
+import { normalAddress, type RedactionDefinition, type TemplateDefinition } from './definitions.js';
 import { FolderFault, readBeside } from './folder-files.service.js';
 import { templateFile, type Folder } from './folder.js';
 import { messageOf, type FolderProblem } from './problem-place.js';
@@ -39,7 +46,7 @@ export async function runFolderTests(dir: string, folder: Folder, settings: Benc
   const read = folder.tests.map((source) => ({ source, ...parseRuleTests(source) }));
   problems.push(...read.flatMap((one) => one.problems));
   if (problems.length > 0) return { problems, results: [] };
-  const bench = benchOf(merged(folder, there), files.partials, settings);
+  const bench = benchOf(merged(folder, there), folder.redactions, files.partials, settings);
   const results: TestOutcome['results'] = [];
   for (const { source, tests } of read) {
     const rule = checked.rules.find((item) => testedFiles(source.file).includes(item.source.file));
@@ -85,7 +92,13 @@ async function transcriptOf(dir: string, source: YamlSource, test: RuleTest): Pr
   throw new FolderFault(`${test.deepgram} is no transcript of Deepgram: ${what}`);
 }
 
-function benchOf(known: Known, partials: Partials, { timeZone, locale, brand }: BenchSettings): TestBench {
+function benchOf(
+  known: Known,
+  redactions: Folder['redactions'],
+  partials: Partials,
+  { timeZone, locale, brand }: BenchSettings,
+): TestBench {
+  const contacts = known.contacts.map(({ name }) => name);
   const compiled = new Map<string, CompiledTemplate>();
   const template = (name: string): CompiledTemplate => {
     const parts = known.templates.find((one) => one.name === name)?.parts ?? {};
@@ -100,7 +113,7 @@ function benchOf(known: Known, partials: Partials, { timeZone, locale, brand }: 
       kind,
       parseRecipient: (address) => ({ address: normalAddress(kind, address) }),
     })),
-    render: ({ kind, template: name, ruleName, matches, recipient, previewSegments, step }, facts, now) => {
+    render: ({ channel, kind, template: name, ruleName, matches, recipient, previewSegments, step }, facts, now) => {
       const data = {
         ...facts,
         rule: { name: ruleName },
@@ -111,10 +124,27 @@ function benchOf(known: Known, partials: Partials, { timeZone, locale, brand }: 
         brand,
         now,
       };
-      const { parts } = renderTemplate(template(name), kind, data, { smsSegments: previewSegments ?? 1 });
+      const policy = redactions.find((one) => one.name === channel)?.definition;
+      const options = { smsSegments: previewSegments ?? 1 };
+      const { parts } = renderedUnder(policy, contacts, data, (view, redaction) =>
+        renderView(template(name), kind, view, options, redaction),
+      );
       return 'subject' in parts ? `${parts.subject}\n${parts.text}` : parts.text;
     },
   };
+}
+
+/** As a server masks: what the template sees, and what it rendered. @param contacts their names */
+function renderedUnder<T>(
+  policy: RedactionDefinition | undefined,
+  contacts: readonly string[],
+  data: RenderData,
+  render: (view: TemplateView, redaction?: Redaction) => T,
+): T {
+  if (policy?.enabled !== true) return render(toView(data));
+  const applied: AppliedPolicy = { version: 0, rules: policy.rules, ...peopleIn(data, contacts) };
+  const view = toView(maskFacts(data, new Masker(applied)));
+  return render(view, new Redaction(applied, ownTexts(view)));
 }
 
 function templateProblems({ templates }: CheckedFolder, partials: Partials): FolderProblem[] {

@@ -57,8 +57,9 @@ export class YamlSource {
 
   /** @param fault pointer into the value; line and column within the text that stands there, if it is about one */
   problem(fault: FieldError): FolderProblem {
-    const message = messageOf(fault);
-    const node = this.nodeAt(fault.pointer);
+    const { node, missing } = this.nodeAt(fault.pointer);
+    // What is not there has no place: it is named, at the place of what it is missing in.
+    const message = missing === undefined ? messageOf(fault) : `"${missing}" ${messageOf(fault)}`;
     const { line, column = 1 } = fault;
     if (line === undefined || !isScalar(node)) return { file: this.file, ...this.start(node), message };
     const place = this.within(node, line, column);
@@ -67,15 +68,18 @@ export class YamlSource {
     return { file: this.file, ...this.start(node), message: `${inText}${message}` };
   }
 
-  /** What stands at the pointer, or the nearest around it. */
-  private nodeAt(pointer: string): Node | undefined {
+  /** What stands at the pointer, or the nearest around it with the name of what is not there. */
+  private nodeAt(pointer: string): { node: Node | undefined; missing?: string } {
     let node: Node | undefined = isNode(this.document.contents) ? this.document.contents : undefined;
     for (const step of stepsOf(pointer)) {
       const next: unknown = isMap(node) || isSeq(node) ? node.get(step, true) : undefined;
-      if (!isNode(next)) return isMap(node) ? (keyOf(node, step) ?? node) : node;
+      if (!isNode(next)) {
+        const key = isMap(node) ? keyOf(node, step) : undefined;
+        return key ? { node: key } : { node, missing: step };
+      }
       node = next;
     }
-    return node;
+    return { node };
   }
 
   private start(node: Node | undefined): Place {

@@ -6,6 +6,7 @@ import { type FieldError, HeraldError, RedactionError } from '../errors.js';
 import type { AppliedPolicy, Masked } from '../redaction/policy.js';
 import { Redaction } from '../redaction/redaction.js';
 import { type CompiledTemplate, compileTemplate, type Partials } from './compile.js';
+import { ownTexts } from './own-texts.js';
 import { type RenderOptions, renderView } from './render.js';
 import { SAMPLE_DATA, SAMPLE_FAILURE } from './sample-facts.js';
 import type { TemplateParts } from './template.js';
@@ -75,14 +76,6 @@ function redactionOf(policy: AppliedPolicy, view: TemplateView): Redaction {
   } catch (error) {
     throw new RedactionError('The redaction policy could not be applied: a rule of it cannot be read', { cause: error });
   }
-}
-
-/** What a policy leaves alone: links of ours lead nowhere once a number in them is masked. */
-function ownTexts(view: TemplateView): string[] {
-  const texts: unknown[] = Object.values(view);
-  texts.push(...(view.digest?.items.map(({ url }) => url) ?? []));
-  const links = texts.filter((text) => typeof text === 'string' && /^https?:\/\//.test(text)) as string[];
-  return [...links, view.job.id];
 }
 
 function compile(parts: TemplateParts): CompiledTemplate {

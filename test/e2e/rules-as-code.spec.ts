@@ -17,6 +17,7 @@ describe('rules as code, against a running server', () => {
     await server.api('POST', '/v1/contacts', { name: 'Ann', email: 'Ann@Example.COM', phone: '+1 212 555 0145' });
     await server.api('POST', '/v1/groups', { name: 'billing', members: ['ann'] });
     await server.api('PUT', '/v1/templates/short', { parts: { sms: '{{preview}}' }, description: 'Short' });
+    await server.api('PUT', '/v1/redactions/sms', { rules: [{ kind: 'cards' }] });
     const actions = [{ channel: 'sms', to: ['group:billing'], template: 'short' }];
     const made = await server.api('POST', '/v1/rules', { name: 'refund-risk', when: "speech.says('refund')", actions });
     expect(made.status).toBe(201);
@@ -44,6 +45,9 @@ describe('rules as code, against a running server', () => {
       expect((await readdir(path.join(folder, 'rules'))).includes('refund-risk.yaml')).toBe(true);
       const contact = await readFile(path.join(folder, 'contacts/Ann.yaml'), 'utf8');
       expect(contact).toBe('name: Ann\nemail: Ann@example.com\nphone: "+12125550145"\n');
+      expect(await readFile(path.join(folder, 'redactions/sms.yaml'), 'utf8')).toBe(
+        'channel: sms\nrules:\n  - kind: cards\n',
+      );
       expect((await run('export')).output).toContain('Nothing to write');
       const planned = await run('plan', '--prune');
       expect(planned).toEqual({ code: 0, output: expect.stringContaining('Nothing to do') });

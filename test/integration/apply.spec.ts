@@ -9,6 +9,7 @@ import { readStock } from '../../src/code/stock-reader.service.js';
 import { ADMIN_KEY, databases, TestApp } from '../support/app.js';
 
 const FILES: FolderFile[] = [
+  { path: 'redactions/sms.yaml', text: 'channel: sms\nrules: [{ kind: cards }, { kind: numbers, minDigits: 6 }]\n' },
   { path: 'contacts/ann.yaml', text: 'name: Ann\nemail: ann@example.com\nphone: +12125550145\n' },
   { path: 'contacts/bob.yaml', text: 'name: Bob\nemail: bob@example.com\nquiet: { from: 21:00, until: 07:00 }\n' },
   { path: 'groups/team.yaml', text: 'name: team\nmembers: [ann, bob]\n' },
@@ -47,6 +48,7 @@ describe.each(await databases())('a folder that is applied, on %s', (kind) => {
 
   it('is made in an order in which each thing finds what it names, and then there is nothing to do', async () => {
     expect(await apply(FILES)).toEqual([
+      'redaction sms: made',
       'contact Ann: made',
       'contact Bob: made',
       'group team: made',
@@ -67,6 +69,7 @@ describe.each(await databases())('a folder that is applied, on %s', (kind) => {
 
   it('does not overwrite what somebody else changed after it was read', async () => {
     for (const [path, from, to, route, body] of [
+      ['redactions/sms.yaml', 'minDigits: 6', 'minDigits: 5', '/v1/redactions/sms', { rules: [{ kind: 'emails' }] }],
       ['contacts/bob.yaml', 'bob@', 'robert@', '/v1/contacts', { name: 'Bob', email: 'bobby@example.com' }],
       ['groups/team.yaml', '[ann, bob]', '[bob]', '/v1/groups', { name: 'team', members: ['Ann'] }],
       ['templates/short/sms.hbs', 'About', 'On', '/v1/templates/short', { parts: { sms: 'Theirs {{preview}}' } }],
@@ -82,9 +85,24 @@ describe.each(await databases())('a folder that is applied, on %s', (kind) => {
     }
   });
 
+  it('tells that somebody else made meanwhile what it would make, or deleted what it would change', async () => {
+    const email = { path: 'redactions/email.yaml', text: 'channel: email\nrules: [{ kind: cards }]\n' };
+    const { folder, changes } = await planned([...FILES, email]);
+    expect((await herald.api('PUT', '/v1/redactions/email', { rules: [{ kind: 'phones' }] })).status).toBe(201);
+    const refused = await applyChanges(client, changes, () => undefined);
+    expect(refused && refusalLines(refused.refusal, refused.change, folder)).toEqual([
+      'redaction email: somebody else made it meanwhile. Plan again.',
+    ]);
+    const next = await planned([...FILES, email]);
+    const etag = (await herald.get('/v1/redactions/email')).headers.get('etag') ?? '';
+    expect((await herald.api('DELETE', '/v1/redactions/email', undefined, { 'if-match': etag })).status).toBe(204);
+    const gone = await applyChanges(client, next.changes, () => undefined);
+    expect(gone && refusalLines(gone.refusal, gone.change, folder).join()).toContain('Plan again');
+  });
+
   /** What another person saves. */
   async function theirs(route: string, body: object | undefined): Promise<void> {
-    if (route.startsWith('/v1/templates')) {
+    if (route.startsWith('/v1/templates') || route.startsWith('/v1/redactions')) {
       const etag = (await herald.get(route)).headers.get('etag') ?? '';
       expect((await herald.api('PUT', route, body, { 'if-match': etag })).status).toBe(200);
       return;
@@ -109,6 +127,7 @@ describe.each(await databases())('a folder that is applied, on %s', (kind) => {
 
   it('deletes what it does not have only when asked to, rules before what they name', async () => {
     const less = [
+      { path: 'redactions/email.yaml', text: 'channel: email\nrules: [{ kind: emails }]\n' },
       { path: 'contacts/bob.yaml', text: 'name: Bob\nemail: bob@example.com\n' },
       { path: 'groups/few.yaml', text: 'name: few\nmembers: [Bob]\n' },
       { path: 'templates/other/sms.hbs', text: '{{preview}}\n' },
@@ -120,9 +139,15 @@ describe.each(await databases())('a folder that is applied, on %s', (kind) => {
     expect((await apply(less)).some((line) => line.endsWith('deleted'))).toBe(false);
     const lines = await apply(less, true);
     expect(lines).toContain('rule refund: deleted');
-    expect(lines.slice(-3)).toEqual(['template short: deleted', 'group team: deleted', 'contact Ann: deleted']);
+    expect(lines.slice(-4)).toEqual([
+      'template short: deleted',
+      'group team: deleted',
+      'contact Ann: deleted',
+      'redaction sms: deleted',
+    ]);
     const stock = await readStock(client);
     expect(stock.rules.map(({ name }) => name)).toEqual(['all']);
-    expect(changesTo({ contacts: [], groups: [], templates: [], rules: [] }, stock, true)).toEqual([]);
+    expect(stock.redactions.map(({ name }) => name)).toEqual(['email']);
+    expect(changesTo({ redactions: [], contacts: [], groups: [], templates: [], rules: [] }, stock, true)).toEqual([]);
   });
 });

@@ -1,12 +1,12 @@
 import type { Stock } from '../../src/code/stock.js';
-import { stockedContact, stockedGroup, stockedRule, stockedTemplate } from '../../src/code/stock.js';
+import { stockedContact, stockedGroup, stockedRedaction, stockedRule, stockedTemplate } from '../../src/code/stock.js';
 import type { RuleDefinition } from '../../src/rules/rule.js';
 import { rule } from './rules.js';
 
 const AT = '2026-01-05T12:00:00.000Z';
 const TIMES = { createdAt: AT, updatedAt: AT };
 
-/** A running Herald with a contact, a group, a saved template, a file template and one rule. */
+/** A running Herald with a redaction, a contact, a group, a saved template, a file template and one rule. */
 export function smallStock(changes: Partial<RuleDefinition> = {}): Stock {
   const {
     id: _id,
@@ -24,6 +24,16 @@ export function smallStock(changes: Partial<RuleDefinition> = {}): Stock {
     channels: [
       { name: 'email', kind: 'email' },
       { name: 'sms', kind: 'sms' },
+    ],
+    redactions: [
+      stockedRedaction({
+        channel: 'email',
+        version: 4,
+        enabled: true,
+        rules: [{ kind: 'cards' }, { kind: 'numbers', minDigits: 6 }],
+        author: 'admin',
+        updatedAt: AT,
+      }),
     ],
     contacts: [
       stockedContact({ id: 'c1', name: 'on-call', email: 'on-call@example.com', phone: '+12125550145', ...TIMES }),

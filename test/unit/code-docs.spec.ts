@@ -17,12 +17,13 @@ describe('the folder that the documents show', () => {
   beforeAll(async () => {
     dir = await mkdtemp(path.join(tmpdir(), 'herald-docs-'));
     const [rule = ''] = blocks(await readFile('README.md', 'utf8'));
-    const [contact = '', , tests = ''] = blocks(await readFile('docs/rules-as-code.md', 'utf8'));
+    const [contact = '', redaction = '', , tests = ''] = blocks(await readFile('docs/rules-as-code.md', 'utf8'));
     const files = {
       'rules/refund-risk.yaml': rule,
       'rules/refund-risk.test.yaml': tests,
       'rules/refund-call.json': readFixture('diarized.json'),
       'contacts/on-call.yaml': contact,
+      'redactions/email.yaml': redaction,
       'groups/billing.yaml': 'name: billing\nmembers: [on-call]\n',
     };
     for (const [file, text] of Object.entries(files)) {
@@ -42,6 +43,21 @@ describe('the folder that the documents show', () => {
       { name: 'a call that only sounds like it', faults: [] },
       { name: 'a recorded one', faults: [] },
     ]);
+  });
+
+  it('masks the messages of a test as its redactions say', async () => {
+    const folder = readFolder([
+      ...(await readFiles(dir)).filter(({ path: file }) => !file.endsWith('.test.yaml')),
+      {
+        path: 'rules/refund-risk.test.yaml',
+        text: `- name: a card
+  transcript: { turns: [{ speaker: 1, text: 'A refund to 4111 1111 1111 1111, please.' }] }
+  expect: { matched: true, messages: [{ channel: email, to: on-call@example.com, contains: ['to [card]'] }] }
+`,
+      },
+    ]);
+    const { results } = await runFolderTests(dir, folder, SETTINGS);
+    expect(results[0]?.faults).toEqual([]);
   });
 
   it('reads no transcript of a test from outside', async () => {

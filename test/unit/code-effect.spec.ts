@@ -87,7 +87,7 @@ describe('the effect for people', () => {
       '  + and 1 more',
       '  - 2026-01-05T12:34Z refund-risk: email to ann@example.com (waiting)',
       'Not in it, because it names what is not there yet: late. Plan again after the apply.',
-      'Changes of contacts, groups and templates are not in it.',
+      'Changes of contacts, groups, templates and redactions are not in it.',
     ]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { changesTo, staying, surplus, type Change } from '../../src/code/changes.js';
-import { checkFolder } from '../../src/code/check.js';
+import { channelProblems, checkFolder } from '../../src/code/check.js';
 import { exported, fileName } from '../../src/code/export.js';
 import { readFolder, type FolderFile } from '../../src/code/folder.js';
 import { changeLines } from '../../src/code/plan-lines.js';
@@ -22,15 +22,18 @@ function planned(files: FolderFile[], stock: Stock, prune = false): Change[] {
 
 function problemsOf(...files: FolderFile[]): string[] {
   const folder = readFolder(files);
-  return checkFolder(folder, staying(folder, smallStock(), false)).problems.map(problemLine);
+  const stock = smallStock();
+  const { problems } = checkFolder(folder, staying(folder, stock, false));
+  return [...problems, ...channelProblems(folder, stock.channels, stock.redactions)].map(problemLine);
 }
 
 const edited = (files: FolderFile[], path: string, from: string, to: string) =>
   files.map((file) => (file.path === path ? { path, text: file.text.replace(from, to) } : file));
 
 describe('an exported folder', () => {
-  it('holds a file for each rule, contact and group, and the parts of each saved template', () => {
+  it('holds a file for each rule, contact, group and redaction, and the parts of each saved template', () => {
     expect(exportOf(smallStock()).map(({ path }) => path)).toEqual([
+      'redactions/email.yaml',
       'contacts/on-call.yaml',
       'groups/billing.yaml',
       'rules/refund-risk.yaml',
@@ -56,6 +59,19 @@ describe('an exported folder', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  it('holds a redaction as people read it', () => {
+    const stock = smallStock();
+    const text = (one: Stock) => exportOf(one).find(({ path }) => path === 'redactions/email.yaml')?.text;
+    expect(text(stock)).toBe('channel: email\nrules:\n  - kind: cards\n  - kind: numbers\n    minDigits: 6\n');
+    const [policy] = stock.redactions;
+    const off = {
+      ...stock,
+      redactions: policy ? [{ ...policy, definition: { ...policy.definition, enabled: false } }] : [],
+    };
+    expect(text(off)).toContain('channel: email\nenabled: false\n');
+    expect(planned(exportOf(off), off)).toEqual([]);
   });
 
   it('is what the server is: there is nothing to do', () => {
@@ -126,10 +142,11 @@ describe('a plan', () => {
     expect(changes[0]?.before).toMatchObject({ etag: '"v3"', path: '/v1/rules/r1' });
   });
 
-  it('makes people before groups, groups before templates, and those before the rules that name them', () => {
+  it('masks before anything else is made, and people are made before groups, groups before templates, and those before the rules that name them', () => {
     const stock = smallStock();
-    const none = { ...stock, contacts: [], groups: [], rules: [], templates: [] };
+    const none = { ...stock, redactions: [], contacts: [], groups: [], rules: [], templates: [] };
     expect(planned(exportOf(stock), none).map(({ kind, action }) => `${action} ${kind}`)).toEqual([
+      'create redaction',
       'create contact',
       'create group',
       'create template',
@@ -140,6 +157,7 @@ describe('a plan', () => {
   it('deletes only with prune, rules first, and never what is a file of the server', () => {
     const stock = smallStock();
     const files = [
+      { path: 'redactions/sms.yaml', text: 'channel: sms\nrules: [{ kind: cards }]\n' },
       { path: 'contacts/ann.yaml', text: 'name: ann\nemail: ann@example.com\n' },
       { path: 'groups/team.yaml', text: 'name: team\nmembers: [ann]\n' },
       { path: 'templates/other/sms.hbs', text: '{{preview}}\n' },
@@ -155,6 +173,23 @@ describe('a plan', () => {
       'template short',
       'group billing',
       'contact on-call',
+      'redaction email',
+    ]);
+  });
+
+  it('tells field by field what a channel masks from then on', () => {
+    const stock = smallStock();
+    const changes = planned(edited(exportOf(stock), 'redactions/email.yaml', 'minDigits: 6', 'minDigits: 4'), stock);
+    expect(changeLines(changes)).toEqual(['~ redaction email', '    rules/1/minDigits: 6 -> 4']);
+    expect(changes[0]?.before).toMatchObject({ etag: '"v4"', path: '/v1/redactions/email' });
+  });
+
+  it('leaves a redaction alone that is as it was, also when its channel is gone', () => {
+    const stock = smallStock();
+    const folder = readFolder(exportOf(stock));
+    expect(channelProblems(folder, [], stock.redactions)).toEqual([]);
+    expect(channelProblems(folder, [], []).map(problemLine)).toEqual([
+      'redactions/email.yaml:1:10 there is no channel "email"; there is ',
     ]);
   });
 
@@ -220,6 +255,32 @@ describe('a folder with mistakes', () => {
     const contact = (path: string, name: string) => ({ path, text: `name: ${name}\nemail: a@example.com\n` });
     expect(problemsOf(contact('contacts/a.yaml', 'Ann'), contact('contacts/b.yaml', 'ann'))).toEqual([
       'contacts/b.yaml:1:7 is the name of the contact in contacts/a.yaml too',
+    ]);
+  });
+
+  const redaction = (text: string): FolderFile => ({ path: 'redactions/a.yaml', text });
+
+  it.each([
+    ['a misspelt kind', 'channel: sms\nrules:\n  - kind: card\n', /^redactions\/a\.yaml:3:11 .*"cards"/],
+    ['a pattern that is none', 'channel: sms\nrules:\n  - { kind: pattern, pattern: "(a" }\n', /:3:31 is not re2/],
+    ['a field of another kind', 'channel: sms\nrules:\n  - kind: cards\n    minDigits: 4\n', /:4:16 is for/],
+    [
+      'a misspelt channel',
+      'channel: emial\nrules: [{ kind: cards }]\n',
+      /:1:10 there is no channel .*did you mean email/,
+    ],
+    ['no channel', 'rules: [{ kind: cards }]\n', /^redactions\/a\.yaml:1:1 "channel" is missing/],
+    ['no rules', 'channel: sms\nrules: []\n', /^redactions\/a\.yaml:2:8 needs at least one rule/],
+  ])('has %s of a redaction told', (_what, text, message) => {
+    const [problem, ...more] = problemsOf(redaction(text));
+    expect(problem).toMatch(message);
+    expect(more).toEqual([]);
+  });
+
+  it('has two redactions of one channel told', () => {
+    const text = 'channel: sms\nrules: [{ kind: cards }]\n';
+    expect(problemsOf(redaction(text), { path: 'redactions/b.yaml', text })).toEqual([
+      'redactions/b.yaml:1:10 is the channel of redactions/a.yaml too: put all its rules into one file',
     ]);
   });
 
