@@ -71,7 +71,7 @@ async function exportTo({ dir, values, env, settings, print }: Call): Promise<nu
     ...written.map((file) => `wrote ${file}`),
     written.length === 0
       ? 'Nothing to write: the folder is as Herald is.'
-      : `${String(written.length)} files in ${dir}.`,
+      : `${String(written.length)} ${written.length === 1 ? 'file' : 'files'} in ${dir}.`,
     ...(leftOver.length === 0 ? [] : [`Herald has nothing for these, which are left alone: ${leftOver.join(', ')}.`]),
   ]);
   return DONE;

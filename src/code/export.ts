@@ -1,5 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
+import { fieldChanges } from '../rules/rule-diff.js';
+import type { RuleDefinition } from '../rules/rule.js';
+import { sameAsSaved } from '../rules/same-rule.js';
 import {
   keyOf,
   writtenContact,
@@ -9,7 +11,7 @@ import {
   type Kind,
   type TemplateDefinition,
 } from './definitions.js';
-import type { Folder, FolderFile } from './folder.js';
+import type { Folder, FolderFile, Item } from './folder.js';
 import type { Stock } from './stock.js';
 
 /** A folder as it would be written: what is there already, and says the same, is left as somebody wrote it. */
@@ -23,35 +25,42 @@ export interface Export {
 export function exported(stock: Stock, existing: Folder): Export {
   const files: FolderFile[] = [];
   const leftOver: string[] = [];
-  const write = (kind: Exclude<Kind, 'template'>, items: { name: string; written: object }[]): void => {
+  const write = (
+    kind: Exclude<Kind, 'template'>,
+    items: { name: string; definition: object; written: object }[],
+  ): void => {
     const { redactions, contacts, groups, rules } = existing;
     const there = { redaction: redactions, contact: contacts, group: groups, rule: rules }[kind];
-    const pathOf = new Map(there.map(({ name, source }) => [keyOf(kind, name), source] as const));
+    const itemOf = new Map<string, Item<unknown>>(there.map((item) => [keyOf(kind, item.name), item] as const));
     const taken = new Set(there.map(({ source }) => source.file.toLowerCase()));
-    for (const { name, written } of items) {
-      const source = pathOf.get(keyOf(kind, name));
-      pathOf.delete(keyOf(kind, name));
-      if (source && isDeepStrictEqual(source.value, written)) continue;
-      const path = source?.file ?? freePath(`${kind}s`, fileName(name), taken);
+    for (const { name, definition, written } of items) {
+      const item = itemOf.get(keyOf(kind, name));
+      itemOf.delete(keyOf(kind, name));
+      if (item && saysTheSame(kind, item.definition, definition)) continue;
+      const path = item?.source.file ?? freePath(`${kind}s`, fileName(name), taken);
       files.push({ path, text: yamlText(written) });
     }
-    leftOver.push(...[...pathOf.values()].map(({ file }) => file));
+    leftOver.push(...[...itemOf.values()].map(({ source }) => source.file));
   };
   write(
     'redaction',
-    sorted(stock.redactions).map(({ name, definition }) => ({ name, written: writtenRedaction(definition) })),
+    sorted(stock.redactions).map(({ name, definition }) => ({
+      name,
+      definition,
+      written: writtenRedaction(definition),
+    })),
   );
   write(
     'contact',
-    sorted(stock.contacts).map(({ name, definition }) => ({ name, written: writtenContact(definition) })),
+    sorted(stock.contacts).map(({ name, definition }) => ({ name, definition, written: writtenContact(definition) })),
   );
   write(
     'group',
-    sorted(stock.groups).map(({ name, definition }) => ({ name, written: writtenGroup(definition) })),
+    sorted(stock.groups).map(({ name, definition }) => ({ name, definition, written: writtenGroup(definition) })),
   );
   write(
     'rule',
-    sorted(stock.rules).map(({ name, definition }) => ({ name, written: writtenRule(definition) })),
+    sorted(stock.rules).map(({ name, definition }) => ({ name, definition, written: writtenRule(definition) })),
   );
   const saved = sorted(stock.templates).filter(({ isSaved }) => isSaved);
   for (const { name, definition } of saved) {
@@ -64,6 +73,12 @@ export function exported(stock: Stock, existing: Folder): Export {
   }
   leftOver.push(...existing.templates.flatMap(({ name, definition }) => leftParts(name, definition, saved)));
   return { files, leftOver: leftOver.sort() };
+}
+
+/** In the normal form of both: a usual value that is written out, or an address in another spelling, is no difference. */
+function saysTheSame(kind: Kind, written: unknown, saved: object): boolean {
+  if (kind === 'rule') return sameAsSaved(written, () => saved as RuleDefinition) !== undefined;
+  return fieldChanges(written as object, saved).length === 0;
 }
 
 /** Parts that the folder has and the server has not: they would come back with the next apply. */

@@ -53,8 +53,8 @@ const redactionFile = policyBody.extend({ channel: channelName });
 
 const YAML = /\.ya?ml$/;
 const TEST = /\.test\.ya?ml$/;
-/** What may stand beside: notes, and transcripts of tests. */
-const BESIDE = /\.(md|json|txt)$/;
+/** What may stand beside: notes, and in `rules/` the transcripts of tests. */
+const BESIDE = /\.(md|txt)$|^rules\/.*\.json$/;
 const TEMPLATE_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /** @param files in any order; others than those of the known places are left alone */

@@ -143,9 +143,13 @@ function jsonOf(text: string): unknown {
 
 function refusalOf(status: number, answer: unknown): HeraldRefusal {
   const parsed = problem.safeParse(answer);
-  if (!parsed.success) return new HeraldRefusal(`the answer was ${String(status)}, and no Herald's`, status);
+  if (!parsed.success)
+    return new HeraldRefusal(`the answer was ${String(status)}, and no Herald's: look at --url (HERALD_URL)`, status);
   const { detail, title, code, errors = [] } = parsed.data;
   if (status === 401 || status === 403)
-    return new HeraldRefusal('the key is not right, or may not do this: HERALD_ADMIN_KEY or --key', status);
+    return new HeraldRefusal(
+      'the key is not right, or may not do this: give one of scope admin in HERALD_ADMIN_KEY or --key',
+      status,
+    );
   return new HeraldRefusal(detail ?? title ?? code, status, errors);
 }

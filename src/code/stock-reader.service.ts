@@ -5,7 +5,7 @@ import { shownPolicy } from '../redaction/redactions.schema.js';
 import type { ShownRule } from '../rules/rule-view.js';
 import { shownRule } from '../rules/rules.schema.js';
 import { shownTemplate, shownTemplateWithParts } from '../templates/templates.schema.js';
-import type { HeraldClient } from './herald-client.service.js';
+import { HeraldRefusal, type HeraldClient } from './herald-client.service.js';
 import { stockedContact, stockedGroup, stockedRedaction, stockedRule, stockedTemplate, type Stock } from './stock.js';
 
 const channels = z.object({ items: z.array(z.object({ name: z.string(), kind: z.enum(CHANNEL_KINDS) })) });
@@ -14,7 +14,13 @@ const redactions = z.object({ items: z.array(shownPolicy) });
 
 /** Reads all that a running Herald has of what a folder can hold. @throws HeraldRefusal */
 export async function readStock(client: HeraldClient): Promise<Stock> {
-  const { items } = await client.ask('GET', '/v1/channels', channels);
+  const { items } = await client.ask('GET', '/v1/channels', channels).catch((error: unknown) => {
+    if (!(error instanceof HeraldRefusal) || error.status !== 404) throw error;
+    throw new HeraldRefusal(
+      `${client.url} is not the address of a Herald: look at --url (HERALD_URL), without /v1`,
+      404,
+    );
+  });
   const names = await client.all('/v1/templates', shownTemplate);
   const templates = [];
   for (const { name } of names)

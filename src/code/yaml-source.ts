@@ -17,6 +17,9 @@ import { messageOf, type FolderProblem } from './problem-place.js';
 /** Numbers as JSON writes them. A telephone number (`+15551234567`) and a code with zeros before it (`007`) are texts. */
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
 
+/** The usual mend: what a condition or a placeholder holds means something else in YAML. */
+const QUOTES = "A text with ': ' or ' #', or one that begins with {, [, @, ' or \", needs quotes: '{{job.tags.email}}'";
+
 /** Aliases of one document that are followed: a few are of use, a bomb has thousands. */
 const ALIASES_MAX = 100;
 
@@ -42,7 +45,18 @@ export class YamlSource {
     this.text = text;
     this.document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false });
     keepTexts(this.document);
-    const problems = this.document.errors.map(({ message, pos }) => ({ file, ...this.at(pos[0]), message }));
+    const problems = this.document.errors.map(({ message, pos }) => ({
+      file,
+      ...this.at(pos[0]),
+      message: `is not YAML: ${message}. ${QUOTES}`,
+    }));
+    problems.push(
+      ...keysThatAreNoText(this.document).map((key) => ({
+        file,
+        ...this.start(key),
+        message: `is a key that is no text. ${QUOTES}`,
+      })),
+    );
     if (problems.length > 0) {
       this.problems = problems;
       return;
@@ -121,6 +135,17 @@ function keepTexts(document: Document): void {
         node.value = node.source;
     },
   });
+}
+
+/** `{{job.tags.email}}` without quotes is a map in a map. */
+function keysThatAreNoText(document: Document): Node[] {
+  const keys: Node[] = [];
+  visit(document, {
+    Pair(_key, { key }) {
+      if (isMap(key) || isSeq(key)) keys.push(key);
+    },
+  });
+  return keys.slice(0, 1);
 }
 
 function keyOf(map: YAMLMap, name: string): Node | undefined {

@@ -110,6 +110,23 @@ describe('an exported folder', () => {
     expect(again.leftOver).toEqual([]);
   });
 
+  it('keeps files that say the same in another way: usual values, addresses, order', () => {
+    const stock = smallStock();
+    const files = [
+      {
+        path: 'rules/mine.yaml',
+        text: "name: refund-risk\nenabled: true\nactions:\n  - { to: ['group:billing'], channel: email, template: short }\nwhen: speech.says('refund')\n",
+      },
+      { path: 'contacts/c.yaml', text: 'phone: +1 (212) 555-0145\nemail: on-call@Example.COM\nname: on-call\n' },
+      {
+        path: 'redactions/mail.yaml',
+        text: 'rules: [{ kind: cards }, { minDigits: 6, kind: numbers }]\nenabled: true\nchannel: email\n',
+      },
+    ];
+    const again = exported(stock, readFolder(files)).files.map(({ path }) => path);
+    expect(again.filter((path) => path.endsWith('.yaml'))).toEqual(['groups/billing.yaml']);
+  });
+
   it('tells of files for which the server has nothing any more', () => {
     const stock = smallStock();
     const files = exportOf(stock);
@@ -285,7 +302,13 @@ describe('a folder with mistakes', () => {
   });
 
   it.each([
-    ['what is no YAML', { path: 'rules/r.yaml', text: 'name: [r\n' }, /^rules\/r\.yaml:\d+:\d+ /],
+    ['what is no YAML', { path: 'rules/r.yaml', text: 'name: [r\n' }, /^rules\/r\.yaml:\d+:\d+ is not YAML: .*quotes/],
+    [
+      'a placeholder without quotes',
+      { path: 'rules/r.yaml', text: 'name: r\nactions: [{ channel: sms, to: [{{job.tags.phone}}] }]\n' },
+      /^rules\/r\.yaml:2:\d+ is a key that is no text.*needs quotes/,
+    ],
+    ['a redaction in JSON', { path: 'redactions/email.json', text: '{}' }, /a file here is NAME\.yaml/],
     ['a file that would be passed over', { path: 'rules/r.yaml.bak', text: '' }, /a file here is NAME\.yaml/],
     ['a folder below', { path: 'rules/billing/r.yaml', text: 'name: r' }, /put it into rules\/ itself/],
     ['a part that does not exist', { path: 'templates/a/email.txt.hbs', text: '' }, /is not a part/],
