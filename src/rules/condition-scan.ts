@@ -107,9 +107,13 @@ interface Range {
 
 const SHOWN_MAX = 80;
 
-/** A part of the source as messages show it. */
-export function shownText({ source }: CheckPlace, { start, end }: Range): string {
-  const text = source.slice(start, end);
+/** A part of the source as messages show it, with the brackets that its end leaves open. */
+export function shownText({ source, tokens }: CheckPlace, { start, end }: Range): string {
+  const outside = tokens.find((token) => token.start >= start)?.depth ?? 0;
+  const last = tokens.findLast((token) => token.start < end);
+  const open = last && last.depth > outside;
+  const closing = open ? tokens.find((token) => token.start >= end && token.depth === outside) : undefined;
+  const text = source.slice(start, closing?.end ?? end);
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
 }
 

@@ -118,6 +118,7 @@ describe.each(await databases())('attacks on %s', (kind) => {
         );
       }
       expect(ids.length).toBeGreaterThan(5);
+      expect((await stage.job(good, () => true)).deliveries).toMatchObject([{ state: 'sent', reason: null }]);
       expect(stage.smtp.mails.map(({ envelope }) => envelope.to)).toEqual([['good@clinic.example']]);
       expect(stage.smtp.mails[0]?.headers).not.toHaveProperty('bcc');
     },

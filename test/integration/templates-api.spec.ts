@@ -28,7 +28,13 @@ describe.each(await databases())('templates on %s', (kind) => {
       'transcript-late',
       'transcript-ready',
     ]);
-    for (const item of items) expect(item).toMatchObject({ version: 0, source: 'file', kinds: ['email', 'sms'] });
+    // An invitation is how a phone number is asked whether it wants text messages.
+    for (const item of items)
+      expect(item).toMatchObject({
+        version: 0,
+        source: 'file',
+        kinds: item.name === 'consent-invitation' ? ['sms'] : ['email', 'sms'],
+      });
   });
 
   it('overrides a file only for who read it, counts versions, and goes back to the file', async () => {

@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { RuleInvalidError } from '../../src/errors.js';
+import { checkCondition } from '../../src/rules/language.js';
 import type { Action, RuleDefinition } from '../../src/rules/rule.js';
 
 /** Few words, so that rules meet what was said. */
@@ -24,6 +26,17 @@ const leaf = fc.oneof(
   ),
 );
 
+/** Whether the condition can be saved: of two parts that are drawn, one may rule out the other. */
+function isSound(condition: string): boolean {
+  try {
+    checkCondition(condition, 'transcript.completed');
+    return true;
+  } catch (error) {
+    if (error instanceof RuleInvalidError) return false;
+    throw error;
+  }
+}
+
 const when = fc.letrec<{ condition: string }>((tie) => ({
   condition: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -33,7 +46,7 @@ const when = fc.letrec<{ condition: string }>((tie) => ({
       .tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition'))
       .map(([a, operator, b]) => `(${a} ${operator} ${b})`),
   ),
-})).condition;
+})).condition.filter(isSound);
 
 const email: fc.Arbitrary<Action> = fc.record(
   {

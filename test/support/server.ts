@@ -140,7 +140,7 @@ export class TestServer {
       const found = done(answer.body);
       if (found) return found;
       if (Date.now() > deadline)
-        throw new Error(`${route} never came to it: ${JSON.stringify(answer.body).slice(0, 2000)}`);
+        throw new Error(`${route} never came to it: ${JSON.stringify(answer.body).slice(0, 10_000)}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

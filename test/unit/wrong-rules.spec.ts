@@ -69,6 +69,7 @@ const IMPOSSIBLE: Row[] = [
   ["job.tags.tier == 'gold' && job.tags.tier == 'silver'", '1:28', 'are never true together', '||'],
   ["job.tags.tier != 'gold' || job.tags.tier != 'silver'", '1:28', 'whatever the facts', '&&'],
   ["speech.says('a') && !speech.says( 'a' )", '1:21', 'are never true together'],
+  ["!(speech.says('a')) && speech.says('a')", '1:24', "this and !(speech.says('a')) are never true together"],
   ['transcript.talk == transcript.talk', '1:1', 'a thing with itself'],
   ['1 < 2', '1:1', 'never change'],
   ['false', '1:1', 'never met', 'true'],
@@ -126,7 +127,7 @@ const PATTERNS: Row[] = [
 const BOMBS: Row[] = [
   ['('.repeat(5_000), '1:41', 'nests deeper'],
   [`${'!'.repeat(9_000)}true`, '1:41', 'nests deeper'],
-  [Array(400).fill("speech.says('a')").join(' && '), '1:', 'at most|too long'],
+  [Array(400).fill("speech.says('a')").join(' && '), '1:2513', 'at most|too long'],
   [`'${'a'.repeat(100_000)}' == 'a'`, '1:1', 'at most 10000 characters'],
   ["regex(transcript.text, '((a{100}){100}){100}')", '1:24', 'the pattern is wrong'],
   [
@@ -155,7 +156,7 @@ describe.each(TABLE)('a rule with %s', (_kind, rows) => {
     (_shown, when = '', place = '', message = '', suggestion) => {
       const [first] = errorsOf(when);
       expect(first?.pointer).toBe('/when');
-      expect(`${String(first?.line)}:${String(first?.column)}`).toMatch(new RegExp(`^${place}`));
+      expect(`${String(first?.line)}:${String(first?.column)}`).toBe(place);
       expect(first?.message).toMatch(new RegExp(message.replace(/[()*+?.[\]]/g, String.raw`\$&`)));
       expect(first?.suggestion).toBe(suggestion);
     },
