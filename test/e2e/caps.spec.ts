@@ -80,6 +80,12 @@ describe.each(servers)('caps on %s with %d server processes', (kind, processes) 
         ) {
           await new Promise((resolve) => setTimeout(resolve, 100));
         }
+        // Every text message has an end that can be told, and none but those abroad died.
+        expect(
+          await stage.sql(
+            `select state, reason from deliveries where channel = 'sms' and recipient <> '${ABROAD}' and state not in ('sent', 'held')`,
+          ),
+        ).toEqual([]);
         expect(stage.twilio.messages).toHaveLength(CAP);
         expect(await stage.count('deliveries', `state = 'sent'`)).toBe(CAP);
 

@@ -37,16 +37,18 @@ function isSound(condition: string): boolean {
   }
 }
 
-const when = fc.letrec<{ condition: string }>((tie) => ({
-  condition: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    leaf,
-    leaf.map((one) => `!(${one})`),
-    fc
-      .tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition'))
-      .map(([a, operator, b]) => `(${a} ${operator} ${b})`),
-  ),
-})).condition.filter(isSound);
+const when = fc
+  .letrec<{ condition: string }>((tie) => ({
+    condition: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      leaf,
+      leaf.map((one) => `!(${one})`),
+      fc
+        .tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition'))
+        .map(([a, operator, b]) => `(${a} ${operator} ${b})`),
+    ),
+  }))
+  .condition.filter(isSound);
 
 const email: fc.Arbitrary<Action> = fc.record(
   {
