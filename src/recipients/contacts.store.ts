@@ -82,7 +82,7 @@ export class ContactsStore {
       const { affected } = await tx.update(ContactEntity, { id, updatedAt: before.updatedAt }, change);
       if (affected === 0) throw overtaken();
       await this.waiting.follow(tx, before, after);
-      if (before.name !== after.name) await renameMember(tx, before.nameKey, after.name);
+      if (before.name !== after.name) await renameMember(tx, before.nameKey, after.name, after.updatedAt);
       await this.audit.record(tx, actor, 'contact.updated', id, { name: after.name });
       return after;
     });
@@ -111,7 +111,7 @@ export class ContactsStore {
       const row = (await tx.findOneBy(ContactEntity, { id })) ?? missing();
       if (ifMatch !== undefined) requireMatch(ifMatch, row.updatedAt);
       await this.recipients.refuseUsed(tx, { kind: 'contact', name: row.name });
-      const groups = await renameMember(tx, row.nameKey, undefined);
+      const groups = await renameMember(tx, row.nameKey, undefined, this.clock.now());
       await tx.delete(ContactEntity, { id });
       await this.waiting.follow(tx, row);
       await this.audit.record(tx, actor, 'contact.deleted', id, { name: row.name, groups });
@@ -145,15 +145,20 @@ export class ContactsStore {
   }
 }
 
-/** @returns names of the groups that changed */
-async function renameMember(tx: EntityManager, oldKey: string, name: string | undefined): Promise<string[]> {
+/** Their ETags follow. @param now epoch milliseconds @returns names of the groups that changed */
+async function renameMember(
+  tx: EntityManager,
+  oldKey: string,
+  name: string | undefined,
+  now: number,
+): Promise<string[]> {
   const changed: string[] = [];
   for (const group of await tx.find(GroupEntity)) {
     if (!group.members.some((member) => nameKey(member) === oldKey)) continue;
     const members = group.members.flatMap((member) =>
       nameKey(member) !== oldKey ? [member] : name === undefined ? [] : [name],
     );
-    await tx.update(GroupEntity, { id: group.id }, { members });
+    await tx.update(GroupEntity, { id: group.id }, { members, updatedAt: nextStamp(group, now) });
     changed.push(group.name);
   }
   return changed;

@@ -160,6 +160,9 @@ describe.each(await databases())('the directory on %s', (kind) => {
     const read = { 'if-match': (await herald.get(groupRoute)).headers.get('etag') ?? '' };
     expect((await herald.api('PUT', groupRoute, { name: 'guarded', members: ['guarded'] }, read)).status).toBe(200);
     expect((await herald.api('PUT', groupRoute, { name: 'guarded', members: [] }, read)).status).toBe(412);
+    const before = { 'if-match': (await herald.get(groupRoute)).headers.get('etag') ?? '' };
+    expect((await herald.api('PUT', route, { ...body, name: 'renamed' })).status).toBe(200);
+    expect((await herald.api('PUT', groupRoute, { name: 'guarded', members: [] }, before)).status).toBe(412);
     expect((await herald.api('DELETE', groupRoute)).status).toBe(204);
     expect((await herald.api('DELETE', route)).status).toBe(204);
   });
