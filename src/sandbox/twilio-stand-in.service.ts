@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inbox } from './inbox.service.js';
@@ -82,6 +83,8 @@ export class TwilioStandIn {
   constructor(private readonly options: TwilioStandInOptions = {}) {
     this.accountSid = options.accountSid ?? `AC${'0'.repeat(32)}`;
     this.authToken = options.authToken ?? 'stand-in-auth-token';
+    // A report that is still to come listens for the end: as many as there are messages.
+    setMaxListeners(0, this.stopping.signal);
   }
 
   /** Every message that was taken, in order. */

@@ -82,7 +82,7 @@ describe.each(await databases())('an escalation whose server is killed, on %s', 
   }
 
   it(
-    'goes on after the start with what was due meanwhile',
+    'goes on after the start with what was due meanwhile (C23)',
     async () => {
       const begins = await begun();
       await ended();

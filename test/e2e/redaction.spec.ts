@@ -93,7 +93,7 @@ describe.each(await databases())('redaction on %s', (kind) => {
   );
 
   it(
-    'a policy that cannot be applied holds the message back, and the operator is told',
+    'a policy that cannot be applied holds the message back, and the operator is told (T8)',
     async () => {
       const sent = stage.smtp.mails.length;
       await stage.sql(

@@ -96,7 +96,7 @@ describe.each(await databases())('messages that wait on %s', (kind) => {
     expect(await states()).toEqual({ bundled: 12, queued: 1 });
   });
 
-  it('stay as they were when the transaction does not end', async () => {
+  it('stay as they were when the transaction does not end (C24)', async () => {
     await wait(ANN, 3);
     const caps = uncapped(own);
     let opened = 0;

@@ -327,7 +327,7 @@ describe.each(await databases())('a rule that escalates on %s', (kind) => {
     await herald.api('POST', '/v1/sending/resume');
   });
 
-  it('stores neither the step nor its messages when storing breaks', async () => {
+  it('stores neither the step nor its messages when storing breaks (C23)', async () => {
     const { job, id } = await urgent();
     const before = await queries.find(id);
     if (!before) throw new Error('it was just there');

@@ -64,7 +64,7 @@ describe.each(await databases())('throttles on %s', (kind) => {
     expect(await call(store, '4', [to('+1')])).toHaveLength(1);
   });
 
-  it('count nothing that was rolled back', async () => {
+  it('count nothing that was rolled back (C25)', async () => {
     const [store] = stores();
     const failed = own.database.uow.run(async (tx) => {
       await store.admit(tx, [to('+1')], '1');

@@ -6,6 +6,7 @@ import { Masker } from '../../src/redaction/masker.js';
 import type { AppliedPolicy } from '../../src/redaction/policy.js';
 import { Redaction } from '../../src/redaction/redaction.js';
 import { compileTemplate } from '../../src/templates/compile.js';
+import { ownTexts } from '../../src/templates/own-texts.js';
 import { renderView } from '../../src/templates/render.js';
 import { SAMPLE_DATA } from '../../src/templates/sample-facts.js';
 import type { TemplateParts } from '../../src/templates/template.js';
@@ -136,6 +137,29 @@ describe('a redaction policy', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  it('leaves the link to acknowledge as it is, whatever numbers it has, in every part', () => {
+    const ack = 'https://herald.example.com/a/4111111111111111-41111111111111';
+    const rules: AppliedPolicy['rules'] = [
+      { kind: 'numbers' },
+      { kind: 'cards' },
+      { kind: 'pattern', pattern: '[a-z]' },
+    ];
+    const policy: AppliedPolicy = { ...POLICY, rules };
+    const view = toView(maskFacts({ ...SAMPLE_DATA, ack }, new Masker(policy)));
+    const text = '{{ack}} 4111 1111 1111 1111';
+    const html = '<p><a href="{{link ack}}">{{ack}}</a> 4111 1111 1111 1111</p>';
+    const template = compileTemplate({ 'email.subject': 'x', 'email.html': html, 'email.text': text, sms: text });
+    const redaction = (): Redaction => new Redaction(policy, ownTexts(view));
+    const mail = renderView(template, 'email', view, {}, redaction());
+    const sms = renderView(template, 'sms', view, { smsSegments: 3 }, redaction());
+    if (mail.kind !== 'email') throw new Error('a mail was asked for');
+    expect(mail.parts.html).toContain(`href="${ack}"`);
+    for (const part of [read(parse(mail.parts.html)), mail.parts.text, sms.parts.text]) {
+      expect(part).toContain(ack);
+      expect(part.replaceAll(ack, '')).not.toMatch(/[0-9]{4}/);
+    }
   });
 });
 
