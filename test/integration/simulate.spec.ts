@@ -151,7 +151,7 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
         await dropRules();
         await herald.database.uow.run((tx) => tx.query('delete from deliveries'));
       }),
-      { numRuns: kind === 'SQLite' ? 6 : 3, endOnFailure: true },
+      { numRuns: 12, endOnFailure: true },
     );
   }, 60_000);
 
