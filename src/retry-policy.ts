@@ -181,25 +181,28 @@ function decideUncounted(failure: Deferral, delivery: Retried, policy: RetryPoli
   return { state: 'queued', dueAt, counted: false } satisfies Decision;
 }
 
-/** So often in a row an attempt may end with its process before the delivery is taken for the cause. */
-export const MOST_INTERRUPTIONS = 7;
+/** After so many attempts in a row that ended with their process the next one waits. */
 const INTERRUPTED_AT_ONCE = 3;
+const INTERRUPTED_WAIT = 10 * SECOND;
 
 /**
- * What becomes of an attempt that ended because Herald did: a crash of ours is not held against a delivery. From the fourth time in a
- * row it waits, so that others in hand at the same moment get away from one that kills the process.
+ * What becomes of an attempt that ended because Herald did: a crash of ours is not held against a delivery, however often one meets it
+ * (C9). From the fourth time in a row it waits, three times as long each time, so that others in hand at the same moment get away from
+ * one that kills the process; the horizon ends it, as it does every failure that is not counted.
  * @param times how often in a row, this one included
  */
 export function decideInterrupted(
   interrupted: { times: number } & Failure,
-  ambiguous: Retried['ambiguous'],
+  delivery: Pick<Retried, 'ambiguous' | 'createdAt'>,
+  policy: RetryPolicy,
   now: number,
   random: () => number,
 ): Decision {
   const { times, code, message } = interrupted;
-  if (ambiguous === 'hold') return { state: 'unknown', code, message };
-  if (times >= MOST_INTERRUPTIONS) return exhausted(interrupted);
-  const wait = times <= INTERRUPTED_AT_ONCE ? 0 : jitter(10 * SECOND * 3 ** (times - INTERRUPTED_AT_ONCE - 1), random);
+  if (delivery.ambiguous === 'hold') return { state: 'unknown', code, message };
+  if (now - delivery.createdAt >= policy.horizonMs) return exhausted(interrupted);
+  const grown = Math.min(policy.uncountedMaxMs, INTERRUPTED_WAIT * 3 ** (times - INTERRUPTED_AT_ONCE - 1));
+  const wait = times <= INTERRUPTED_AT_ONCE ? 0 : jitter(grown, random);
   return { state: 'queued', dueAt: now + wait, counted: false };
 }
 

@@ -20,7 +20,6 @@ import {
   decide,
   decideInterrupted,
   DELIVERY_RETRY_POLICY,
-  MOST_INTERRUPTIONS,
   toOutcome,
   type Decision,
   type SendOutcome,
@@ -134,8 +133,9 @@ export class DeliverService {
     const again = times === 1 ? '' : `, ${String(times)} times in a row`;
     const failure = { code: INTERRUPTED, message: `Herald stopped during the send${again}.`, vendorClass: 'AMBIGUOUS' };
     const now = this.clock.now();
-    const decision = decideInterrupted({ times, ...failure }, channel?.ambiguous ?? 'hold', now, Math.random);
-    const lookUpAt = times < MOST_INTERRUPTIONS ? Math.max(now, attempt.startedAt + FIRST_LOOK_UP) : NEVER;
+    const retried = { ambiguous: channel?.ambiguous ?? 'hold', createdAt: delivery.queuedAt };
+    const decision = decideInterrupted({ times, ...failure }, retried, DELIVERY_RETRY_POLICY, now, Math.random);
+    const lookUpAt = Math.max(now, attempt.startedAt + FIRST_LOOK_UP);
     const outcome = { kind: 'ambiguous', ...failure } as const;
     await this.commit({ delivery, owner, attempt: attempt.number, outcome, decision, started, lookUpAt });
   }

@@ -3,7 +3,7 @@ import { parsePhoneNumber, requireCountry } from '../../src/channels/sms/phone-n
 import { breakerPause, signalOf, trialAfter } from '../../src/deliveries/gate-policy.js';
 import { Pace } from '../../src/deliveries/pace.js';
 import { HOUR, MINUTE, SECOND } from '../../src/duration.js';
-import { decideInterrupted, MOST_INTERRUPTIONS, type SendOutcome } from '../../src/retry-policy.js';
+import { decideInterrupted, DELIVERY_RETRY_POLICY, type SendOutcome } from '../../src/retry-policy.js';
 
 const NOW = 1_780_000_000_000;
 
@@ -68,17 +68,39 @@ describe('a pace', () => {
 });
 
 describe('an attempt that ended with its process', () => {
-  const decide = (times: number, ambiguous: 'resend' | 'hold' = 'resend') =>
-    decideInterrupted({ times, code: 'INTERRUPTED', message: 'm', vendorClass: 'AMBIGUOUS' }, ambiguous, NOW, () => 1);
+  const decide = (
+    times: number,
+    { ambiguous = 'resend', age = 0 }: { ambiguous?: 'resend' | 'hold'; age?: number } = {},
+  ) =>
+    decideInterrupted(
+      { times, code: 'INTERRUPTED', message: 'm', vendorClass: 'AMBIGUOUS' },
+      { ambiguous, createdAt: NOW - age },
+      DELIVERY_RETRY_POLICY,
+      NOW,
+      () => 1,
+    );
 
-  it('is made again at once and not counted; only one that kills again and again is stopped (C9)', () => {
+  it('is made again at once and not counted (C9)', () => {
     for (const times of [1, 2, 3]) expect(decide(times)).toEqual({ state: 'queued', dueAt: NOW, counted: false });
-    expect(decide(4)).toEqual({ state: 'queued', dueAt: NOW + 10 * SECOND, counted: false });
-    expect(decide(MOST_INTERRUPTIONS)).toMatchObject({ state: 'dead', reason: 'exhausted', code: 'INTERRUPTED' });
+  });
+
+  it('waits longer and longer from the fourth time in a row on, an hour at most, and is not given up for it (C9)', () => {
+    const waits = [4, 5, 6, 7, 8, 9, 10, 40].map((times) => {
+      const decision = decide(times);
+      if (decision.state !== 'queued' || decision.counted) throw new Error('given up, or counted');
+      return (decision.dueAt - NOW) / SECOND;
+    });
+    expect(waits).toEqual([10, 30, 90, 270, 810, 2430, 3600, 3600]);
+  });
+
+  it('ends at the horizon of failures that are not counted', () => {
+    const age = DELIVERY_RETRY_POLICY.horizonMs;
+    expect(decide(1, { age })).toMatchObject({ state: 'dead', reason: 'exhausted', code: 'INTERRUPTED' });
+    expect(decide(80, { age: age - 1 })).toMatchObject({ state: 'queued' });
   });
 
   it('is looked up first where a double costs money (C6)', () => {
-    expect(decide(1, 'hold')).toMatchObject({ state: 'unknown' });
+    expect(decide(1, { ambiguous: 'hold', age: DELIVERY_RETRY_POLICY.horizonMs })).toMatchObject({ state: 'unknown' });
   });
 });
 
