@@ -5,6 +5,7 @@ export default {
   // Starts PostgreSQL for the first suite that asks; a run that needs none pays nothing.
   globalSetup: '<rootDir>/test/support/postgres.global.js',
   globalTeardown: '<rootDir>/test/support/postgres.global-teardown.js',
+  testSequencer: '<rootDir>/test/support/longest-first.js',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
