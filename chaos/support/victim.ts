@@ -86,17 +86,14 @@ export class Victim {
     await this.stage.sql(`update deliveries set due_at = ${Date.now() + HOUR} where state = 'unknown'`);
   }
 
-  /**
-   * Looks up now what may have been sent, instead of a minute after its send: the times of those sends are moved back while the server
-   * is down.
-   */
+  /** Looks up now what may have been sent, instead of a minute after its send: the times of those sends are moved back. */
   async lookUpNow(): Promise<void> {
     await this.untilNone('deliveries', `state = 'sending'`);
-    await this.stage.server.end();
     const unknown = `select id from deliveries where state = 'unknown'`;
     await this.stage.sql(`update attempts set started_at = started_at - 90000 where delivery_id in (${unknown})`);
     await this.stage.sql(`update deliveries set due_at = 0 where state = 'unknown'`);
-    await this.restart();
+    // Whoever lets the channel send lets it look for what is due.
+    await this.stage.server.api('POST', '/v1/channels/sms/resume');
     await this.untilNone('deliveries', `state = 'unknown' and due_at = 0`);
     await this.drained();
   }

@@ -103,10 +103,10 @@ describe('an alert', () => {
       mail = await startSmtpSink({ login: { user: 'operator', pass: 'zqx7-password' } });
       await start('SQLite', {
         smtp: { credentials: { user: 'herald', password: 'another' } },
+        smtpLogin: 'herald:wrong',
         env: { HERALD_ALERT_SMTP_URL: mail.url, HERALD_ALERT_TO: 'on-call@clinic.example' },
       });
       webhook.status = 302;
-      await stage.server.restart({ SMTP_URL: stage.smtpUrl.replace('smtp://', 'smtp://herald:wrong@') });
       await stage.create({ email: 'dana@clinic.example' });
       const { received } = mail;
       for (const end = Date.now() + PATIENCE_MS; received.length < 2 && Date.now() < end;)

@@ -88,7 +88,9 @@ describe.each(await databases())('the callback route on %s', (kind) => {
   let stage: Stage;
 
   beforeAll(async () => {
-    stage = await Stage.start(kind, { env: { HERALD_MAX_OUTSTANDING_JOBS: '1000' } });
+    stage = await Stage.start(kind, {
+      env: { HERALD_MAX_OUTSTANDING_JOBS: '1000', HERALD_OVERDUE_MINUTES: '2', HERALD_MAX_RESUBMISSIONS: '0' },
+    });
     stage.deepgram.holdCallbacks();
   }, PATIENCE_MS);
 
@@ -479,11 +481,8 @@ describe.each(await databases())('the callback route on %s', (kind) => {
       'settles a job whose callback comes late, after it was found overdue',
       async () => {
         const id = await stage.submitted();
-        await stage.server.end();
         await stage.sql(`update jobs set deadline_at = 1 where id = '${id}'`);
-        await stage.server.restart({ HERALD_OVERDUE_MINUTES: '0.05', HERALD_MAX_RESUBMISSIONS: '0' });
         await stage.job(id, ({ state }) => state === 'overdue');
-        await stage.server.restart({ HERALD_OVERDUE_MINUTES: '', HERALD_MAX_RESUBMISSIONS: '' });
         expect((await stage.server.hook(id, BODY)).status).toBe(200);
         expect((await stage.settled(id)).state).toBe('completed');
       },

@@ -395,6 +395,7 @@ describe.each(await databases())('jobs on %s', (kind) => {
       'tries again after 429, 500, a reset and 408, across a restart, with Content-Length each time',
       async () => {
         const audio = Buffer.alloc(100_000, 5);
+        const others = await Promise.all(Array.from({ length: 3 }, () => stage.submitted()));
         stage.deepgram.failNext(429);
         stage.deepgram.failNext(500);
         stage.deepgram.failNext('reset');
@@ -411,10 +412,13 @@ describe.each(await databases())('jobs on %s', (kind) => {
         ] as const) {
           const job = await stage.job(body.id, (now) => now.attempts === attempts && now.lastError?.code === code);
           expect(job.state).toBe('pending');
-          await stage.server.end();
+          const across = attempts === 2;
+          if (across) await stage.server.end();
           // What is waited for is in the row: making it due is all that the clock would do.
           await stage.sql(`update jobs set next_attempt_at = 0 where id = '${body.id}'`);
-          await stage.server.restart();
+          // A start looks what is due, and so does the end of another job.
+          if (across) await stage.server.restart();
+          else expect((await stage.server.hook(others.pop() ?? '', readFixture('silence.json'))).status).toBe(200);
         }
         const job = await stage.job(body.id, ({ state }) => state === 'submitted');
         expect(job).toMatchObject({ attempts: 5, lastError: null, failure: null });

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, open, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, open, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import BetterSqlite3 from 'better-sqlite3';
 import { eventually, itNeeds, noSmallDisk, noStrace, runServer, SmallDisk } from '../support/faults.js';
 import { ADMIN_KEY, HOOK_PASSWORD, SECRET, TestServer } from '../support/server.js';
@@ -149,8 +149,14 @@ describe('a sync that fails', () => {
 });
 
 describe('a database file that is not what it was', () => {
+  let whole: string;
   let folder: string;
   let file: string;
+  beforeAll(async () => {
+    whole = await mkdtemp(path.join(tmpdir(), 'herald-file-'));
+    await leave('SIGTERM', whole);
+  }, PATIENCE_MS);
+  afterAll(() => rm(whole, { recursive: true, force: true }));
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'herald-file-'));
     file = path.join(folder, 'herald.sqlite');
@@ -164,8 +170,8 @@ describe('a database file that is not what it was', () => {
   });
 
   /** A database with something in it, left by a process that ended so. */
-  async function leave(signal: NodeJS.Signals): Promise<void> {
-    const server = await TestServer.start({ HERALD_DATA_DIR: folder });
+  async function leave(signal: NodeJS.Signals, where = folder): Promise<void> {
+    const server = await TestServer.start({ HERALD_DATA_DIR: where });
     for (let i = 0; i < 20; i++) await server.hook(randomUUID(), body(20_000));
     await server.end(signal);
     await server.stop();
@@ -182,7 +188,7 @@ describe('a database file that is not what it was', () => {
   it(
     'deleted or emptied: Herald does not start empty, and says what to do (C15)',
     async () => {
-      await leave('SIGTERM');
+      await cp(whole, folder, { recursive: true });
       await rename(file, `${file}.aside`);
       expect(await refusal()).toMatch(/missing or empty.*restore a backup/);
       await writeFile(file, '');
@@ -196,7 +202,7 @@ describe('a database file that is not what it was', () => {
   it(
     'cut, or with a damaged page: Herald does not start, and says so (C15)',
     async () => {
-      await leave('SIGTERM');
+      await cp(whole, folder, { recursive: true });
       const { size } = await stat(file);
       const handle = await open(file, 'r+');
       const page = Buffer.alloc(4096, 0x5a);
@@ -230,7 +236,7 @@ describe('a database file that is not what it was', () => {
       try {
         folder = disk.folder;
         file = path.join(folder, 'herald.sqlite');
-        await leave('SIGTERM');
+        await cp(whole, folder, { recursive: true });
         disk.readOnly(true);
         expect(await refusal()).toMatch(/read-?only|cannot be opened/i);
       } finally {

@@ -36,13 +36,11 @@ describe.each(await databases())('misuse on %s', (kind) => {
         DEEPGRAM_API_KEY: CANARY.deepgramKey,
         HERALD_OPERATOR_EMAIL: CANARY.email,
         TWILIO_AUTH_TOKEN: CANARY.twilioToken,
+        HERALD_LOG_LEVEL: 'trace',
       },
       smtp: { credentials: { user: 'canary', password: 'another password' } },
+      smtpLogin: `canary:${CANARY.smtpPassword}`,
       twilio: { authToken: CANARY.twilioToken },
-    });
-    await stage.server.restart({
-      SMTP_URL: stage.smtpUrl.replace('//', `//canary:${CANARY.smtpPassword}@`),
-      HERALD_LOG_LEVEL: 'trace',
     });
     stage.deepgram.holdCallbacks();
   }, PATIENCE_MS);

@@ -53,6 +53,8 @@ export interface StageOptions {
   env?: Record<string, string>;
   deepgram?: DeepgramStandInOptions;
   smtp?: SmtpStandInOptions;
+  /** `user:password` in the URL of the mail stand-in. */
+  smtpLogin?: string;
   twilio?: TwilioStandInOptions;
 }
 
@@ -79,7 +81,7 @@ export class Stage {
     const env = {
       DEEPGRAM_API_KEY: 'deepgram-key-of-the-tests',
       DEEPGRAM_BASE_URL: await deepgram.start(),
-      SMTP_URL: smtpUrl,
+      SMTP_URL: options.smtpLogin === undefined ? smtpUrl : smtpUrl.replace('//', `//${options.smtpLogin}@`),
       MAIL_FROM: 'Herald <herald@clinic.example>',
       TWILIO_ACCOUNT_SID: twilio.accountSid,
       TWILIO_AUTH_TOKEN: twilio.authToken,
