@@ -65,5 +65,6 @@ switch (command) {
     break;
   default:
     process.stderr.write(`There is no command "${command}".\n\n${USAGE}`);
-    process.exitCode = 2;
+    // Not 2, which is "there are changes" of a plan.
+    process.exitCode = 1;
 }

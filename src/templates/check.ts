@@ -165,7 +165,8 @@ class Walk {
     const [item, index] = (node.program.blockParams as string[] | undefined) ?? [];
     for (const given of [item, index]) {
       // It would stand in for the function, also where only the function makes a value safe.
-      if (given !== undefined && given in HELPERS) this.problem(node, place, `"${given}" is a function: choose another name`);
+      if (given !== undefined && given in HELPERS)
+        this.problem(node, place, `"${given}" is a function: choose another name`);
     }
     if (item !== undefined) names.set(item, shape);
     if (index !== undefined) names.set(index, { kind: 'value' });
@@ -203,7 +204,7 @@ class Walk {
   ): void {
     const shape = this.partialContext(node, place);
     const calls = [...place.calls, target.program];
-    const body = 'program' in node ? (node.program) : undefined;
+    const body = 'program' in node ? node.program : undefined;
     const own: Partial | undefined = body && {
       program: body,
       file: place.file,

@@ -74,7 +74,9 @@ function redactionOf(policy: AppliedPolicy, view: TemplateView): Redaction {
   try {
     return new Redaction(policy, ownTexts(view));
   } catch (error) {
-    throw new RedactionError('The redaction policy could not be applied: a rule of it cannot be read', { cause: error });
+    throw new RedactionError('The redaction policy could not be applied: a rule of it cannot be read', {
+      cause: error,
+    });
   }
 }
 

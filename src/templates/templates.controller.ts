@@ -48,7 +48,9 @@ export class TemplatesController {
   @Get()
   @ApiOperation({ summary: 'List templates by name, files and saved ones' })
   @ApiOkResponse({ standardSchema: pageOf(shownTemplate) })
-  async list(@Query({ schema: listQuery }) { limit, cursor }: z.output<typeof listQuery>): Promise<Page<ShownTemplate>> {
+  async list(
+    @Query({ schema: listQuery }) { limit, cursor }: z.output<typeof listQuery>,
+  ): Promise<Page<ShownTemplate>> {
     const all = await this.templates.list();
     const rest = cursor === undefined ? all : all.filter(({ name }) => name > cursor);
     const shown = rest.slice(0, limit);

@@ -22,7 +22,8 @@ import { TEMPLATE_FILES } from './tokens.js';
     {
       provide: TEMPLATE_FILES,
       inject: [SETTINGS],
-      useFactory: (settings: Pick<Settings, 'templatesDir'>) => loadTemplateFiles(settings.templatesDir ?? PACKAGED_TEMPLATES),
+      useFactory: (settings: Pick<Settings, 'templatesDir'>) =>
+        loadTemplateFiles(settings.templatesDir ?? PACKAGED_TEMPLATES),
     },
     {
       provide: RenderPool,
