@@ -52,7 +52,7 @@ async function killAt(
   victim.twilio.onStep = onStep;
   victim.twilio.statusFirst = step === 'T6';
   const { callback, bytes } = sender.make(email ? { email } : { sms: true });
-  const acknowledged = await sender.deliver(callback, bytes, true);
+  const acknowledged = await sender.deliver(callback, bytes);
   await until(() => struck, step);
   await victim.postponeLookUps();
   const startMs = await victim.restart();
