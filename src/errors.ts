@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   RATE_LIMITED: 429,
   INTERNAL: 500,
   STORAGE_UNAVAILABLE: 503,
+  RENDERER_UNAVAILABLE: 503,
   PROVIDER_REJECTED: undefined,
   PROVIDER_UNAVAILABLE: undefined,
   TEMPLATE_RENDER_FAILED: undefined,
@@ -242,6 +243,12 @@ export class ProviderUnavailableError extends HeraldError {
 /** The template could not be rendered within its budget, or a variable is missing. The delivery is dead until it is retried. */
 export class TemplateRenderError extends HeraldError {
   readonly code = 'TEMPLATE_RENDER_FAILED';
+}
+
+/** The thread that renders did not start: nothing is wrong with the template, and a later try may go. */
+export class RendererUnavailableError extends HeraldError {
+  readonly code = 'RENDERER_UNAVAILABLE';
+  readonly retryAfterMs = 5_000;
 }
 
 /** A redaction policy could not be applied. What it would have masked is not sent: the delivery is dead until it is retried. */

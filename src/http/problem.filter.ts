@@ -4,7 +4,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   HeraldError,
   MethodNotAllowedError,
-  RateLimitedError,
   StorageUnavailableError,
   UnauthorizedError,
 } from '../errors.js';
@@ -66,7 +65,7 @@ export function toAnswer(error: unknown, requestId: string): Answer {
 function headersOf(error: HeraldError): Record<string, string> {
   if (error instanceof UnauthorizedError) return { 'www-authenticate': error.challenge };
   if (error instanceof MethodNotAllowedError) return { allow: error.allow.join(', ') };
-  if (error instanceof RateLimitedError || error instanceof StorageUnavailableError) {
+  if ('retryAfterMs' in error && typeof error.retryAfterMs === 'number') {
     return { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))) };
   }
   return {};

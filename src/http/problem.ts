@@ -40,6 +40,7 @@ export const ERROR_TITLES: Record<ErrorCode, string> = {
   RATE_LIMITED: 'Too many requests',
   INTERNAL: 'Herald failed',
   STORAGE_UNAVAILABLE: 'Nothing was stored: try again',
+  RENDERER_UNAVAILABLE: 'Templates cannot be rendered now: try again',
   PROVIDER_REJECTED: 'The transcription provider refused the job',
   PROVIDER_UNAVAILABLE: 'The transcription provider could not take the job now',
   TEMPLATE_RENDER_FAILED: 'The template could not be rendered',

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ChannelKind } from '../channels/channel.js';
 import type { RenderedParts } from '../channels/message.js';
-import { RedactionError, TemplateInvalidError, TemplateRenderError } from '../errors.js';
+import { RedactionError, RendererUnavailableError, TemplateInvalidError, TemplateRenderError } from '../errors.js';
 import type { AppliedPolicy, Masked } from '../redaction/policy.js';
 import type { Partials } from './compile.js';
 import type { RenderOptions } from './render.js';
@@ -12,7 +12,7 @@ import { type RenderData, toView } from './view.js';
 export interface RenderPoolOptions {
   /** Shared pieces that every template may include. */
   partials?: Partials;
-  /** Milliseconds for one render or check; default 2,000. */
+  /** Milliseconds of processor time for one render or check; default 2,000. */
   timeLimitMs?: number;
   /** Heap of the worker in megabytes; default 96. */
   heapLimitMb?: number;
@@ -33,10 +33,15 @@ interface Pending {
 
 /** Loading the libraries takes some 300 ms; on a machine under load, more. */
 const START_LIMIT_MS = 20_000;
+/** A thread that gets no processor is stopped after so many times its limit. */
+const STARVED = 10;
+const LOOK_AGAIN_MS = 20;
 
 /**
  * Checks and renders templates in a thread of their own. A function call cannot be ended, a thread can: a template without an end costs
  * its time limit, and the next one in the queue goes on in a fresh worker. Memory is limited in the same way.
+ * Time is that of the processor, so that no message dies of a machine that is busy with something else. It is counted for the whole
+ * process, which is never less than what the thread has used.
  */
 export class RenderPool {
   private readonly queue: Pending[] = [];
@@ -59,7 +64,8 @@ export class RenderPool {
 
   /**
    * Renders one message. A round trip with a template that was rendered before takes 1 to 2 ms.
-   * @throws TemplateRenderError over the limits of time, memory or size; TemplateInvalidError when the sources do not compile
+   * @throws TemplateRenderError over the limits of time, memory or size; TemplateInvalidError when the sources do not compile;
+   *   RendererUnavailableError when there is no thread to be had
    */
   async render(
     parts: TemplateParts,
@@ -135,10 +141,21 @@ export class RenderPool {
     if (!pending) return;
     const id = ++this.lastId;
     this.current = { ...pending, id };
-    this.timer = setTimeout(() => {
-      this.replace(`took longer than ${String(this.timeLimitMs / 1_000)} s and was stopped`);
-    }, this.timeLimitMs);
+    this.limit(this.timeLimitMs, process.cpuUsage(), performance.now());
     worker.postMessage({ ...pending.task, id });
+  }
+
+  /** @param leftMs of the limit, for a thread that has a processor for itself from now on */
+  private limit(leftMs: number, cpu: NodeJS.CpuUsage, started: number): void {
+    this.timer = setTimeout(() => {
+      const { user, system } = process.cpuUsage(cpu);
+      const left = this.timeLimitMs - (user + system) / 1_000;
+      if (left <= 0 || performance.now() - started > STARVED * this.timeLimitMs) {
+        this.replace(`took longer than ${String(this.timeLimitMs / 1_000)} s and was stopped`);
+      } else {
+        this.limit(Math.max(LOOK_AGAIN_MS, left), cpu, started);
+      }
+    }, leftMs);
   }
 
   private start(): Worker {
@@ -152,7 +169,7 @@ export class RenderPool {
     });
     this.worker = worker;
     this.timer = setTimeout(() => {
-      this.replace('could not start its renderer');
+      this.replace('has no renderer');
     }, START_LIMIT_MS);
     this.timer.unref();
     worker.unref();
@@ -187,10 +204,15 @@ export class RenderPool {
 
   /** Ends a worker that is stuck or gone. What it worked on fails, or, when it never got ready, what waits first; the rest goes on. */
   private replace(reason: string): void {
+    const { ready } = this;
     const victim = this.current ?? this.queue.shift();
     const worker = this.detach();
     void worker?.terminate();
-    victim?.reject(new TemplateRenderError(`The template ${reason}`));
+    victim?.reject(
+      ready
+        ? new TemplateRenderError(`The template ${reason}`)
+        : new RendererUnavailableError('The renderer did not start'),
+    );
     if (!this.closed) this.next();
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { TemplateInvalidError, TemplateRenderError } from '../../src/errors.js';
 import type { RenderData } from '../../src/templates/render.js';
 import { RenderPool, type RenderPoolOptions } from '../../src/templates/render-pool.service.js';
@@ -63,6 +63,19 @@ describe('RenderPool', () => {
     clearInterval(ticker);
     expect(gaps.length).toBeGreaterThan(20);
     expect(Math.max(...gaps)).toBeLessThan(250);
+  });
+
+  it('counts processor time: on a machine that gives it none a template has ten times as long', async () => {
+    open({ timeLimitMs: 100 });
+    await pool.render({ sms: 'warm' }, 'sms', SAMPLE_DATA);
+    const starved = jest.spyOn(process, 'cpuUsage').mockReturnValue({ user: 0, system: 0 });
+    try {
+      const started = performance.now();
+      await expect(pool.render({ sms: LOOP }, 'sms', hugeData())).rejects.toThrow('took longer than 0.1 s');
+      expect(performance.now() - started).toBeGreaterThan(1_000);
+    } finally {
+      starved.mockRestore();
+    }
   });
 
   it('leaves no stuck thread behind', async () => {
