@@ -1,12 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Catch, HttpException, Injectable, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  HeraldError,
-  MethodNotAllowedError,
-  StorageUnavailableError,
-  UnauthorizedError,
-} from '../errors.js';
+import { HeraldError, MethodNotAllowedError, StorageUnavailableError, UnauthorizedError } from '../errors.js';
 import { storageFaultOf } from '../database/storage-fault.js';
 import { errorFields, Log } from '../log.service.js';
 import { codeOfStatus, PROBLEM_TYPE, problemOf, STATUS_DETAILS, type Problem } from './problem.js';

@@ -35,16 +35,14 @@ const TRANSCRIPT: Transcript = {
     { id: '1', label: 'Speaker 2', channel: 0, words: 32, talk: 10.6 },
   ],
   words: UTTERANCES.flatMap(({ text, start, end, speaker }) =>
-    text
-      .split(' ')
-      .map((word) => ({
-        text: word,
-        start,
-        end,
-        confidence: 0.98,
-        channel: 0,
-        ...(speaker === undefined ? {} : { speaker }),
-      })),
+    text.split(' ').map((word) => ({
+      text: word,
+      start,
+      end,
+      confidence: 0.98,
+      channel: 0,
+      ...(speaker === undefined ? {} : { speaker }),
+    })),
   ),
   utterances: UTTERANCES,
   sentiments: [],
