@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { ChannelKind } from '../channels/channel.js';
 import { CallbacksStore } from '../callbacks/callbacks.store.js';
 import { Database } from '../database/database.service.js';
+import { isThrottleOf } from '../rules/throttle.js';
 import { isAddressOf, mentions, tagsConcern, type Subject } from './subject.js';
 
 /** Ids of everything that concerns a subject. */
@@ -13,7 +15,7 @@ export interface Findings {
   callbacks: string[];
   /** Entries of the ledger of consent, but those that keep the person from being written to. */
   consents: string[];
-  /** Counters of what was sent to the address. */
+  /** Counters of what was sent to the address, by hour and by rule; of a value of a tag, those by rule. */
   counters: string[];
 }
 
@@ -55,7 +57,7 @@ export class FindingsStore {
   async remains(subject: Subject, contacts: { name: string }[]): Promise<Remains> {
     if (subject.kind === 'tag') return { suppressions: 0, withdrawals: 0, rules: [] };
     const suppressions = await this.database.read('select id from suppressions where kind = ? and address = ?', [
-      subject.kind === 'phone' ? 'sms' : 'email',
+      channelKindOf(subject),
       subject.value,
     ]);
     const definitions = await this.database.read<{ name: string; definition: string }>(
@@ -123,14 +125,19 @@ export class FindingsStore {
     if (subject.kind === 'tag') return [];
     const found = await this.database.read<{ id: string }>(
       `select id from consents where kind = ? and address = ? and ${condition}`,
-      [subject.kind === 'phone' ? 'sms' : 'email', subject.value],
+      [channelKindOf(subject), subject.value],
     );
     return found.map(({ id }) => id);
   }
 
   private async counters(subject: Subject): Promise<string[]> {
-    const all = await this.database.read<{ cap: string }>('select distinct cap from cap_counters');
-    return all.filter(({ cap }) => mentions(subject, cap)).map(({ cap }) => cap);
+    const caps = await this.database.read<{ cap: string }>('select distinct cap from cap_counters');
+    const throttles = await this.database.read<{ throttle: string }>('select throttle from throttles');
+    const of = subject.kind === 'tag' ? subject : { kind: channelKindOf(subject), to: subject.value };
+    return [
+      ...caps.map(({ cap }) => cap).filter((cap) => mentions(subject, cap)),
+      ...throttles.map(({ throttle }) => throttle).filter((key) => isThrottleOf(key, of)),
+    ];
   }
 
   /** @param select up to and with its `where` or `and` */
@@ -146,4 +153,8 @@ export class FindingsStore {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
+}
+
+function channelKindOf({ kind }: Subject): ChannelKind {
+  return kind === 'phone' ? 'sms' : 'email';
 }

@@ -78,8 +78,12 @@ export class PersonErasureStore {
     await this.run((change) => change('delete from consents where id = ?', [id]));
   }
 
-  async counter(cap: string): Promise<void> {
-    await this.run((change) => change('delete from cap_counters where cap = ?', [cap]));
+  /** @param name of a cap, or key of a throttle: no text is both */
+  async counter(name: string): Promise<void> {
+    await this.run(async (change) => {
+      await change('delete from cap_counters where cap = ?', [name]);
+      await change('delete from throttles where throttle = ?', [name]);
+    });
   }
 
   private run<T>(

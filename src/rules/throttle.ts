@@ -111,6 +111,16 @@ function reasonOf({ times, within, per }: ThrottledBy, wait: number): string {
   return `throttle: ${calls} within ${within} for ${what}; open again in ${durationText(wait)}`;
 }
 
+/** Whether a key counts what was told to an address, or of calls with a value of a tag. */
+export function isThrottleOf(
+  key: string,
+  of: { kind: ChannelKind; to: string } | { tag: string; value: string },
+): boolean {
+  const end =
+    'tag' in of ? `tag:${of.tag}:${hashed(of.value)}` : `recipient:${hashed(`${of.kind}:${of.to.toLowerCase()}`)}`;
+  return key.endsWith(`:${end}`);
+}
+
 /** A job without the tag has the value `""`, as in conditions. */
 function countedBy(
   { per }: Throttle,

@@ -151,6 +151,27 @@ describe.each(await databases())('keeping on %s', (kind) => {
     expect(dead.message).toBeNull();
   });
 
+  it('forgets for whom, and for which value of a tag, a rule has told of enough calls', async () => {
+    await open();
+    for (const per of ['recipient', 'tag:client']) {
+      const made = await herald.api('POST', '/v1/rules', {
+        name: `seldom-${per.slice(0, 3)}`,
+        when: 'has(job.tags.client)',
+        throttle: { times: 1, within: '1h', per },
+        actions: [{ channel: 'email', to: ['{{job.tags.email}}'], template: 'transcript-ready' }],
+      });
+      expect(made.status).toBe(201);
+    }
+    await call({ email: 'Dana@clinic.example', client: 'acme' }, 1);
+    await call({ email: 'someone@clinic.example', client: 'other' }, 1);
+    const kept = (): Promise<unknown[]> => sql('select throttle from throttles', []);
+    expect(await kept()).toHaveLength(4);
+    await herald.api('POST', '/v1/erasures', { kind: 'email', value: 'dana@clinic.example' });
+    expect(await kept()).toHaveLength(3);
+    await herald.api('POST', '/v1/erasures', { kind: 'tag', tag: 'client', value: 'acme' });
+    expect(await kept()).toHaveLength(2);
+  });
+
   it('keeps the words of what is still to be sent, looked up, decided or settled', async () => {
     await open({ HERALD_CONTENT_RETENTION_DAYS: '30', HERALD_RETENTION_DAYS: '60' });
     const id = await call({ email: 'dana@clinic.example' });
