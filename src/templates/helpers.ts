@@ -144,12 +144,8 @@ function formatDate(time: unknown, format: unknown, recipient: TemplateView['rec
   const at = new Date(number(time));
   if (Number.isNaN(at.getTime())) return '';
   return withFallback(
-    () =>
-      new Intl.DateTimeFormat(recipient.locale ?? 'en-GB', {
-        ...options,
-        timeZone: recipient.timeZone ?? 'UTC',
-      }).format(at),
-    () => new Intl.DateTimeFormat('en-GB', { ...options, timeZone: 'UTC' }).format(at),
+    () => dateFormat(recipient.locale ?? 'en-GB', { ...options, timeZone: recipient.timeZone ?? 'UTC' }).format(at),
+    () => dateFormat('en-GB', { ...options, timeZone: 'UTC' }).format(at),
   ).replace(/[\u202f\u00a0]/g, ' ');
 }
 
@@ -163,9 +159,29 @@ function formatNumber(
     maximumFractionDigits: Math.min(10, Math.max(0, Math.floor(number(options.digits)))),
   };
   return withFallback(
-    () => new Intl.NumberFormat(recipient.locale ?? 'en-GB', format).format(value),
-    () => new Intl.NumberFormat('en-GB', format).format(value),
+    () => numberFormat(recipient.locale ?? 'en-GB', format).format(value),
+    () => numberFormat('en-GB', format).format(value),
   ).replace(/[\u202f\u00a0]/g, ' ');
+}
+
+/** A formatter takes tens of kilobytes outside of the heap, which no collection knows of: one for each locale, zone and form. */
+const FORMATTERS_MAX = 100;
+const dateFormat = kept(
+  (locale: string, options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options),
+);
+const numberFormat = kept(
+  (locale: string, options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options),
+);
+
+function kept<O, F>(make: (locale: string, options: O) => F): (locale: string, options: O) => F {
+  const all = new Map<string, F>();
+  return (locale, options) => {
+    const key = JSON.stringify([locale, options]);
+    const known = all.get(key) ?? make(locale, options);
+    if (all.size >= FORMATTERS_MAX) all.clear();
+    all.set(key, known);
+    return known;
+  };
 }
 
 /** Locale and zone are typed by people: one that does not exist must not stop a message. */

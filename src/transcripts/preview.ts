@@ -140,6 +140,8 @@ function largest(max: number, fits: (count: number) => boolean): number {
   return low;
 }
 
+const GRAPHEMES = new Intl.Segmenter('und', { granularity: 'grapheme' });
+
 /**
  * Offsets after each grapheme that ends within `limit`. `text` must have been cut before: on Node 20 every record of the segmenter
  * copies the whole string, which is quadratic and has run out of heap on one transcript.
@@ -147,7 +149,7 @@ function largest(max: number, fits: (count: number) => boolean): number {
  */
 function graphemeEnds(text: string, limit: number, open: boolean): number[] {
   const ends: number[] = [];
-  for (const { index, segment } of new Intl.Segmenter('und', { granularity: 'grapheme' }).segment(text)) {
+  for (const { index, segment } of GRAPHEMES.segment(text)) {
     const end = index + segment.length;
     if (end > limit) return ends;
     ends.push(end);
