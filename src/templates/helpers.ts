@@ -177,10 +177,12 @@ function kept<O, F>(make: (locale: string, options: O) => F): (locale: string, o
   const all = new Map<string, F>();
   return (locale, options) => {
     const key = JSON.stringify([locale, options]);
-    const known = all.get(key) ?? make(locale, options);
+    const known = all.get(key);
+    if (known !== undefined) return known;
+    const made = make(locale, options);
     if (all.size >= FORMATTERS_MAX) all.clear();
-    all.set(key, known);
-    return known;
+    all.set(key, made);
+    return made;
   };
 }
 

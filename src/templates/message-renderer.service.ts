@@ -31,7 +31,7 @@ export class MessageRenderer {
     private readonly redactor: Redactor,
   ) {}
 
-  /** @throws TemplateRenderError, TemplateInvalidError, RedactionError, StorageUnavailableError */
+  /** @throws TemplateRenderError, TemplateInvalidError, RedactionError, RendererUnavailableError, StorageUnavailableError */
   async render(
     parts: TemplateParts,
     { name, kind }: Pick<Channel, 'name' | 'kind'>,
