@@ -66,6 +66,11 @@ export function findDigits(text: string): (Place & { digits: string })[] {
   }));
 }
 
+/** Groups of digits that may be of one number, also over what would end it in writing. @param text readable, see `readable.ts` */
+export function findGroups(text: string): (Place & { digits: string })[][] {
+  return runsOf(text, true);
+}
+
 function cardsIn(run: Group[]): Place[] {
   const found: Place[] = [];
   for (let first = 0; first < run.length; first++) {

@@ -1,10 +1,12 @@
-import { findDigits } from './digits.js';
+import { findDigits, findGroups } from './digits.js';
 import { markOf, spread, withoutMarks, type Masker, type Span } from './masker.js';
 import { toReadable } from './readable.js';
 
 /** Fewer digits of a masked number than this tell nothing. */
 const TELLING_DIGITS = 3;
 const TELLING_LETTERS = 3;
+/** The same among other digits, of which some are by chance as in the number. */
+const TELLING_AMONG_OTHERS = 5;
 /** Longer texts are no quotes: they are masked place by place. */
 const LONGEST_QUOTE = 200;
 
@@ -39,7 +41,7 @@ export class Fragments {
   mark(fragment: string): string {
     const marked = this.masker.mark(withoutMarks(fragment));
     if (this.taken.size === 0) return marked;
-    const told = this.markDigits(marked);
+    const told = this.markDigits(this.markGroups(marked));
     const rule = told.length <= LONGEST_QUOTE ? this.ruleOf(wordsOf(told)) : undefined;
     return rule === undefined ? told : markOf({ rule });
   }
@@ -56,6 +58,38 @@ export class Fragments {
       }
     }
     return spread([text], '', spans, markOf)[0] ?? '';
+  }
+
+  /** Groups in a row that a list is written like (`4, 00, 04`), with or without others around them. */
+  private markGroups(text: string): string {
+    const { text: readable, sourceOf } = toReadable(text);
+    const spans: Span[] = [];
+    for (const groups of findGroups(readable)) {
+      for (let first = 0; first < groups.length; first++) {
+        const found = this.longestFrom(groups, first);
+        if (!found) continue;
+        spans.push({ ...sourceOf(groups[first]?.start ?? 0, groups[found.last]?.end ?? 0), rule: found.rule });
+        first = found.last;
+      }
+    }
+    return spread([text], '', spans, markOf)[0] ?? '';
+  }
+
+  private longestFrom(
+    groups: readonly { digits: string }[],
+    first: number,
+  ): { last: number; rule: number } | undefined {
+    let longest: { last: number; rule: number } | undefined;
+    for (const taken of this.taken.values()) {
+      let digits = '';
+      for (let i = first; i < groups.length; i++) {
+        digits += groups[i]?.digits ?? '';
+        if (!taken.digits.includes(digits)) break;
+        const isFurther = i > (longest?.last ?? -1);
+        if (isFurther && digits.length >= TELLING_AMONG_OTHERS) longest = { last: i, rule: taken.rule };
+      }
+    }
+    return longest;
   }
 
   private ruleOf(words: string): number | undefined {

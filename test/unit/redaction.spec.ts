@@ -199,6 +199,16 @@ describe('what a template sees', () => {
     expect(transcript.search[0]?.snippet).toBe('here, card [card]');
   });
 
+  it.each([
+    ['groups like a list', '4, 00, 04, 01', '[card]'],
+    ['groups after another number', 'On 5, 4, 00, 04, 01', 'On 5, [card]'],
+    ['a few digits of another number that are in the card by chance', 'On 00, 40', 'On 00, 40'],
+  ])('%s, cut out of a masked number', (_what, text, shown) => {
+    const data = facts([{ text: 'On 5, 4, 00, 04, 01050607029, thank you.' }]);
+    data.matches = [{ text }];
+    expect(told(data).matches).toEqual([{ text: shown }]);
+  });
+
   it('ids, links and numbers stay, and a mark that somebody brings along means nothing', () => {
     const data = { job: { id: VISA, tags: { id: `\ufdd0${VISA}` } }, link: VISA, now: 4_111_111_111_111_111 };
     expect(told(data)).toEqual({ job: { id: VISA, tags: { id: '[card]' } }, link: VISA, now: 4_111_111_111_111_111 });
