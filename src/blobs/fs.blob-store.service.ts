@@ -15,6 +15,8 @@ export class FsBlobStore implements BlobStore {
   constructor(private readonly directory: string) {}
 
   async put(source: Readable, options: { maxBytes: number; prefix: 'audio' | 'callback' }): Promise<StoredBlob> {
+    // It may break before the pipeline below listens: an error that nobody hears ends the process. The pipeline rejects with it all the same.
+    source.on('error', () => undefined);
     await mkdir(this.directory, { recursive: true });
     const key = `${options.prefix}-${randomUUID()}`;
     const target = path.join(this.directory, key);

@@ -125,6 +125,22 @@ export const blobStoreCases: readonly BlobStoreCase[] = [
     },
   },
   {
+    name: 'rejects with the error of a source that breaks at once, and leaves nothing of it',
+    async run({ store, held }) {
+      const source = new Readable({ read: () => undefined });
+      source.push('half of it');
+      const broken = new Error('the connection was cut');
+      const putting = store.put(source, AUDIO);
+      putting.catch(() => undefined);
+      source.destroy(broken);
+      await assert.rejects(
+        () => putting,
+        (error) => error === broken,
+      );
+      assert.deepEqual(await held(), []);
+    },
+  },
+  {
     name: 'rejects a source that ends early without an error and leaves nothing of it',
     async run(harness) {
       const { source, putting } = await halfPut(harness);
