@@ -16,8 +16,6 @@ export interface RenderPoolOptions {
   timeLimitMs?: number;
   /** Heap of the worker in megabytes; default 96. */
   heapLimitMb?: number;
-  /** Start the worker with the pool instead of with the first render. */
-  eager?: boolean;
 }
 
 /** A request without its number: `Omit` on each member of the union. */
@@ -38,8 +36,9 @@ const STARVED = 10;
 const LOOK_AGAIN_MS = 20;
 
 /**
- * Checks and renders templates in a thread of their own. A function call cannot be ended, a thread can: a template without an end costs
- * its time limit, and the next one in the queue goes on in a fresh worker. Memory is limited in the same way.
+ * Checks and renders templates in a thread of their own, which starts with the first of them: until then a server does without its 25 MB.
+ * A function call cannot be ended, a thread can: a template without an end costs its time limit, and the next one in the queue goes on in a
+ * fresh worker. Memory is limited in the same way.
  * Time is that of the processor, so that no message dies of a machine that is busy with something else. It is counted for the whole
  * process, which is never less than what the thread has used.
  */
@@ -59,7 +58,6 @@ export class RenderPool {
     this.partials = options.partials ?? {};
     this.timeLimitMs = options.timeLimitMs ?? 2_000;
     this.heapLimitMb = options.heapLimitMb ?? 96;
-    if (options.eager === true) this.start();
   }
 
   /**

@@ -28,7 +28,7 @@ import { TEMPLATE_FILES } from './tokens.js';
     {
       provide: RenderPool,
       inject: [TEMPLATE_FILES],
-      useFactory: ({ partials }: TemplateFiles) => new RenderPool({ partials, eager: true }),
+      useFactory: ({ partials }: TemplateFiles) => new RenderPool({ partials }),
     },
   ],
   exports: [TemplatesStore, RenderPool, MessageRenderer],

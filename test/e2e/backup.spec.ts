@@ -58,7 +58,7 @@ describe('a backup of a running server on SQLite', () => {
       await stage.job(upload.body.id, ({ state }) => state === 'submitted');
 
       const load = (async () => {
-        for (const [i, id] of jobs.entries()) {
+        for (const [i, id] of jobs.slice(0, -1).entries()) {
           await callBack(id, i % 8 === 0);
           await new Promise((resolve) => setTimeout(resolve, 40));
         }
@@ -70,6 +70,9 @@ describe('a backup of a running server on SQLite', () => {
       expect(taken).toMatchObject({ code: 0, output: expect.stringContaining('It holds the secret') });
       expect(taken.output).not.toContain(secret);
       await load;
+      // However long the backup took to begin, this one is not in it.
+      const again = jobs.at(-1) ?? '';
+      await callBack(again, false);
       for (const id of jobs)
         await stage.job(id, ({ deliveries }) => deliveries.length === 1 && deliveries[0]?.state === 'sent');
       const sent = stage.smtp.mails.length;
@@ -98,7 +101,6 @@ describe('a backup of a running server on SQLite', () => {
       expect((await stat(path.join(data, 'blobs', blob ?? ''))).size).toBe(50_000);
 
       // What comes again after the backup settles, and is held: it was told before.
-      const again = jobs.at(-1) ?? '';
       await callBack(again, false);
       const job = await stage.job(again, ({ deliveries }) => deliveries.length === 1);
       expect(job.deliveries).toMatchObject([

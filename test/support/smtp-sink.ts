@@ -56,8 +56,7 @@ export async function startSmtpSink(options: { login?: { user: string; pass: str
     },
   };
 
-  function step(at: Fault['at'], session: SMTPServerSession, reply: Reply): void {
-    const { fault } = sink;
+  function step(at: Fault['at'], session: SMTPServerSession, reply: Reply, fault = sink.fault): void {
     if (fault?.at !== at) {
       reply();
       return;
@@ -102,6 +101,8 @@ export async function startSmtpSink(options: { login?: { user: string; pass: str
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('end', () => {
         const { mailFrom, rcptTo } = session.envelope;
+        // Taken with the count: who saw it may ask for another fault.
+        const { fault } = sink;
         sink.counts.messages += 1;
         sink.received.push({
           from: mailFrom === false ? '' : mailFrom.address,
@@ -109,7 +110,7 @@ export async function startSmtpSink(options: { login?: { user: string; pass: str
           raw: Buffer.concat(chunks).toString('utf8'),
         });
         setTimeout(() => {
-          step('data', session, reply);
+          step('data', session, reply, fault);
         }, sink.delayMs);
       });
     },

@@ -34,7 +34,7 @@ describe('RenderPool', () => {
   });
 
   it('answers soon once it is warm', async () => {
-    open({ eager: true });
+    open();
     const parts = { sms: '{{brand}}: {{preview}} {{link}}' };
     await pool.render(parts, 'sms', SAMPLE_DATA);
     const times: number[] = [];

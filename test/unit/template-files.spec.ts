@@ -63,6 +63,8 @@ describe('the messages that come with Herald', () => {
       const parts = template.name === 'consent-invitation' ? [] : ['email.subject', 'email.html', 'email.text'];
       expect(Object.keys(template.parts)).toEqual([...parts, 'sms']);
     }
+    // A server that starts does not look again.
+    for (const { name } of files.templates) expect(compiled(name)).toBeDefined();
   });
 
   it('tell of a transcript: what, who, how long, when, the matched words and why', () => {
