@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -105,6 +106,12 @@ export class TestServer {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(init.headers as Record<string, string> | undefined),
       },
+    }).catch((error: unknown) => {
+      const { exitCode, signalCode } = this.child;
+      if (exitCode === null && signalCode === null) throw error;
+      throw new Error(`Herald has ended with ${String(signalCode ?? exitCode)}: ${this.log.slice(-2_000)}`, {
+        cause: error,
+      });
     });
     const text = await response.text();
     const json = (response.headers.get('content-type') ?? '').includes('json');
@@ -159,15 +166,28 @@ export function basic(password: string, user = 'herald'): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * A server takes seconds until it listens, and nobody else may take its port meanwhile: so it is none of those that the system hands out (32768 and
+ * up), and each of Jest's workers has a thousand of its own.
+ */
+export async function freePort(): Promise<number> {
+  const first = 10_000 + 1_000 * (Number(process.env.JEST_WORKER_ID ?? 0) % 20);
+  for (let tries = 0; tries < 100; tries++) {
+    const port = first + randomInt(1_000);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no port');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
+    server.once('error', () => {
+      resolve(false);
+    });
+    server.listen(port, '127.0.0.1', () => {
       server.close(() => {
-        if (typeof address === 'object' && address) resolve(address.port);
-        else reject(new Error('no port'));
+        resolve(true);
       });
     });
   });
