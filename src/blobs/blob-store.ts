@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ByteReader } from '../byte-reader.js';
 
 /** Injection token of the {@link BlobStore}. */
 export const BLOBS = Symbol('BLOBS');
@@ -20,7 +21,8 @@ export interface StoredBlob {
  */
 export interface BlobStore {
   put(source: Readable, options: { maxBytes: number; prefix: 'audio' | 'callback' }): Promise<StoredBlob>;
-  open(key: string): Promise<Readable>;
+  /** Who opens it destroys it. */
+  open(key: string): Promise<ByteReader>;
   /** Whole content; for callback bodies only. */
   read(key: string): Promise<Buffer>;
   delete(key: string): Promise<void>;

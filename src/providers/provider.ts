@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { ByteReader } from '../byte-reader.js';
 import type { JsonObject } from '../json.js';
 import type { Failure, Transcript } from '../transcripts/transcript.js';
 
@@ -9,7 +9,7 @@ export const CALLBACK_URL = Symbol('CALLBACK_URL');
 
 /** Where the audio comes from. An upload is opened anew for each attempt: a stream cannot be sent twice. */
 export type AudioSource =
-  { kind: 'url'; url: string } | { kind: 'upload'; bytes: number; contentType: string; open(): Promise<Readable> };
+  { kind: 'url'; url: string } | { kind: 'upload'; bytes: number; contentType: string; open(): Promise<ByteReader> };
 
 export interface SubmitRequest {
   audio: AudioSource;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { ByteReader } from '../../src/byte-reader.js';
 import type { BlobStore, StoredBlob } from '../../src/blobs/blob-store.js';
 import { BodyTooLargeError, NotFoundError } from '../../src/errors.js';
 
@@ -26,10 +27,11 @@ const HOUR = 3_600_000;
 
 const bodyOf = (text: string): Readable => Readable.from([Buffer.from(text)]);
 
-async function contentOf(source: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of source) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+async function contentOf(source: ByteReader): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of source) pieces.push(Buffer.from(piece));
+  source.destroy();
+  return Buffer.concat(pieces);
 }
 
 /** A source that has given its first bytes and waits; `put` of it is in the middle of its work. */
@@ -62,7 +64,7 @@ export const blobStoreCases: readonly BlobStoreCase[] = [
     async run({ store }) {
       const { key } = await store.put(Readable.from([Buffer.from('one '), Buffer.from('two')]), AUDIO);
       assert.equal((await store.read(key)).toString(), 'one two');
-      assert.equal(await contentOf(await store.open(key)), 'one two');
+      assert.equal((await contentOf(await store.open(key))).toString(), 'one two');
     },
   },
   {
@@ -166,6 +168,30 @@ export const blobStoreCases: readonly BlobStoreCase[] = [
       const texts = Array.from({ length: 20 }, (_, i) => `body ${String(i)} `.repeat(1_000));
       const stored = await Promise.all(texts.map((text) => store.put(bodyOf(text), AUDIO)));
       for (const [i, { key }] of stored.entries()) assert.equal((await store.read(key)).toString(), texts[i]);
+    },
+  },
+  {
+    name: 'gives a blob of many pieces to several readers at once, whole and in order',
+    async run({ store }) {
+      const bytes = randomBytes(3 * MIB + 1);
+      const { key } = await store.put(Readable.from([bytes]), { ...AUDIO, maxBytes: 4 * MIB });
+      const readers = await Promise.all([store.open(key), store.open(key), store.open(key)]);
+      for (const content of await Promise.all(readers.map(contentOf))) assert.ok(content.equals(bytes), 'other bytes');
+    },
+  },
+  {
+    name: 'lets go of a blob that is not read to its end, or not at all, and is told so twice',
+    async run({ store }) {
+      const { key } = await store.put(bodyOf('unread'), AUDIO);
+      const unread = await store.open(key);
+      const begun = await store.open(key);
+      for await (const piece of begun) {
+        assert.equal(Buffer.from(piece).toString(), 'unread');
+        break;
+      }
+      for (const reader of [unread, begun, unread, begun]) reader.destroy();
+      await store.delete(key);
+      await assertUnknown(store, key);
     },
   },
   {

@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, mkdir, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { mkdtemp, mkdir, readdir, readFile, readlink, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -25,6 +25,12 @@ const roots: string[] = [];
 afterEach(async () => {
   for (const root of roots.splice(0)) await rm(root, { recursive: true, force: true });
 });
+
+/** How many descriptors of this process point to the blob. */
+async function opened(key: string): Promise<number> {
+  const links = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
+  return (await Promise.all(links)).filter((target) => target.endsWith(key)).length;
+}
 
 const OUTSIDE = 'what the store must not touch';
 
@@ -51,6 +57,16 @@ async function harness(make: (directory: string) => BlobStore): Promise<BlobStor
 describe('FsBlobStore', () => {
   it.each(blobStoreCases)('$name', async ({ run }) => {
     await expect(run(await harness((directory) => new FsBlobStore(directory)))).resolves.toBeUndefined();
+  });
+
+  (existsSync('/proc/self/fd') ? it : it.skip)('closes the file of a reader that is destroyed unread', async () => {
+    const { store } = await harness((directory) => new FsBlobStore(directory));
+    const { key } = await store.put(Readable.from([Buffer.from('unread')]), { maxBytes: 10, prefix: 'audio' });
+    const readers = [await store.open(key), await store.open(key)];
+    expect(await opened(key)).toBe(2);
+    for (const reader of readers) reader.destroy();
+    for (let i = 0; i < 100 && (await opened(key)) > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await opened(key)).toBe(0);
   });
 });
 

@@ -1,9 +1,11 @@
 import { describe, it } from '@jest/globals';
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import type { ByteReader } from '../../src/byte-reader.js';
 import { ProviderRejectedError, ProviderUnavailableError } from '../../src/errors.js';
 import type { AudioSource, SubmitRequest, TranscriptionProvider } from '../../src/providers/provider.js';
 
@@ -49,6 +51,18 @@ function upload(content: Buffer): AudioSource & { streams: Readable[] } {
     return Promise.resolve(stream);
   };
   return { kind: 'upload', bytes: content.length, contentType: 'audio/wav', open, streams };
+}
+
+/** A reader as thrifty as it may be: one buffer, which holds the next piece as soon as that is asked for; so fast that the network is full at once. */
+function oneBuffer(content: Buffer, pieceBytes: number): ByteReader {
+  const piece = Buffer.alloc(pieceBytes);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < content.length; at += pieceBytes) {
+      yield piece.subarray(0, content.copy(piece, 0, at));
+    }
+    piece.fill(0);
+  }
+  return { [Symbol.asyncIterator]: pieces, destroy: () => undefined };
 }
 
 interface Seen {
@@ -198,6 +212,17 @@ export const providerChecks: readonly ProviderCheck[] = [
           audio.streams.every((stream) => stream.destroyed),
           'a stream was left open',
         );
+      }),
+  },
+  {
+    title: 'asks for a piece of the audio only when it needs the one before no more',
+    run: (make) =>
+      withVendor(say(ACCEPTED), async (baseUrl, seen) => {
+        const content = randomBytes(24 * 1024 * 1024);
+        const open = (): Promise<ByteReader> => Promise.resolve(oneBuffer(content, 1_000));
+        const audio = { kind: 'upload', bytes: content.length, contentType: 'audio/wav', open } as const;
+        await soon(make(baseUrl).submit(request({ audio }), never()));
+        assert.ok(seen[0]?.body.equals(content), 'other bytes arrived');
       }),
   },
   {

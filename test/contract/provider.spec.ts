@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
+import type { ByteReader } from '../../src/byte-reader.js';
 import { NotFoundError, ProviderRejectedError, ProviderUnavailableError } from '../../src/errors.js';
 import { parseJson } from '../../src/json.js';
 import { DeepgramProvider } from '../../src/providers/deepgram/deepgram.provider.js';
@@ -46,12 +47,22 @@ class CommaLists extends Broken {
 
 /** Keeps the first stream for the second attempt. */
 class OneStream extends Broken {
-  private stream: Promise<Readable> | undefined;
+  private stream: Promise<ByteReader> | undefined;
 
   override submit(request: SubmitRequest, signal: AbortSignal): Promise<{ requestId: string }> {
     const { audio } = request;
     if (audio.kind === 'url') return super.submit(request, signal);
-    const open = (): Promise<Readable> => (this.stream ??= audio.open());
+    const open = (): Promise<ByteReader> => (this.stream ??= audio.open());
+    return super.submit({ ...request, audio: { ...audio, open } }, signal);
+  }
+}
+
+/** Reads the audio ahead, as a stream does that is piped. */
+class ReadsAhead extends Broken {
+  override submit(request: SubmitRequest, signal: AbortSignal): Promise<{ requestId: string }> {
+    const { audio } = request;
+    if (audio.kind === 'url') return super.submit(request, signal);
+    const open = async (): Promise<ByteReader> => Readable.from(await audio.open());
     return super.submit({ ...request, audio: { ...audio, open } }, signal);
   }
 }
@@ -104,6 +115,12 @@ describe('the contract of a transcription provider bites', () => {
   it('when a stream is sent twice', async () => {
     expect(await failedChecks((url) => new OneStream(url))).toEqual([
       'uploads every byte with Content-Length, and opens the audio anew for each attempt',
+    ]);
+  });
+
+  it('when the audio is read ahead', async () => {
+    expect(await failedChecks((url) => new ReadsAhead(url))).toEqual([
+      'asks for a piece of the audio only when it needs the one before no more',
     ]);
   });
 

@@ -1,7 +1,8 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ByteReader } from '../../byte-reader.js';
 import { NotFoundError, ProviderRejectedError, ProviderUnavailableError } from '../../errors.js';
 import { MINUTE, HOUR, SECOND } from '../../duration.js';
 import { isObject, parseJson } from '../../json.js';
@@ -172,12 +173,12 @@ function urlAudio(url: string): OpenAudio {
 }
 
 /** Content-Length always: without it Deepgram answers 411, or quietly transcribes only the beginning. */
-function uploadAudio({ bytes, contentType }: { bytes: number; contentType: string }, stream: Readable): OpenAudio {
+function uploadAudio({ bytes, contentType }: { bytes: number; contentType: string }, audio: ByteReader): OpenAudio {
   let fault: ProviderRejectedError | ProviderUnavailableError | undefined;
   async function* body(watch: Watch): AsyncGenerator<Uint8Array> {
     let sent = 0;
     try {
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      for await (const chunk of audio) {
         sent += chunk.byteLength;
         if (sent > bytes) break;
         yield chunk;
@@ -202,8 +203,8 @@ function uploadAudio({ bytes, contentType }: { bytes: number; contentType: strin
     fault: () => fault,
     close: () => {
       // a stream that is broken off may still raise its own error, with nobody left to hear it
-      stream.on('error', () => undefined);
-      stream.destroy();
+      if (audio instanceof Readable) audio.on('error', () => undefined);
+      audio.destroy();
     },
   };
 }
@@ -237,7 +238,24 @@ function post(
       resolve(response);
     });
     if (typeof body === 'string') request.end(body);
-    else pipeline(body, request).catch(reject);
+    else pipeline(body, pieceByPiece(request), { signal }).catch(reject);
+  });
+}
+
+/** Asks for a piece of the audio when the one before is with the operating system: its bytes are good only until then. */
+function pieceByPiece(request: ClientRequest): Writable {
+  return new Writable({
+    highWaterMark: 1,
+    write(piece: Uint8Array, _encoding, done) {
+      request.write(piece, done);
+    },
+    final(done) {
+      request.end(done);
+    },
+    destroy(error, done) {
+      if (error) request.destroy(error);
+      done(error);
+    },
   });
 }
 
