@@ -11,4 +11,5 @@ export type {
 } from './channels/channel.js';
 export type { TranscriptionProvider } from './providers/provider.js';
 export type { BlobStore } from './blobs/blob-store.js';
+export type { ByteReader } from './byte-reader.js';
 export * from './errors.js';

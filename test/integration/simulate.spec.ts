@@ -3,43 +3,21 @@ import fc from 'fast-check';
 import { DAY, HOUR, MINUTE } from '../../src/duration.js';
 import type { RuleDefinition } from '../../src/rules/rule.js';
 import { Simulations } from '../../src/settle/simulation.service.js';
-import { databases, HOOK_PASSWORD, TestApp, type AnyBody } from '../support/app.js';
+import { databases, TestApp, type AnyBody } from '../support/app.js';
 import { randomCall, randomRules, type RandomCall } from '../support/random-rules.js';
+import { bodyOf, comparable, dropRules, forgetCalls, hook, plannedRows, settled } from '../support/simulated.js';
 import { until } from '../support/until.js';
 
 const EMAIL = { channel: 'email', to: ['{{job.tags.email}}'], template: 'transcript-ready' };
 const NOBODY = '01900000-0000-7000-8000-000000000000';
 const LINES = { accept: 'application/x-ndjson' };
 
-let serial = 0;
-
-/** As Deepgram sends it: a word a second, five a turn. */
-function bodyOf({ turns, tags }: RandomCall): string {
-  const words = turns.flatMap((turn, i) =>
-    turn.map((word, at) => ({
-      word,
-      punctuated_word: word,
-      start: i * 5 + at,
-      end: i * 5 + at + 0.8,
-      confidence: 0.97,
-      speaker: i % 2,
-    })),
-  );
-  const transcript = words.map(({ word }) => word).join(' ');
-  const requestId = `00000000-0000-4000-8000-${String(++serial).padStart(12, '0')}`;
-  const metadata = { request_id: requestId, extra: tags, duration: turns.length * 5, channels: 1 };
-  return JSON.stringify({
-    metadata,
-    results: { channels: [{ alternatives: [{ transcript, confidence: 0.97, words }] }] },
-  });
-}
-
 describe.each(await databases())('simulating rules on %s', (kind) => {
   let herald: TestApp;
 
   beforeAll(async () => {
     herald = await TestApp.start(kind);
-    await dropRules();
+    await dropRules(herald);
     for (const name of ['ann', 'bob'])
       await herald.api('POST', '/v1/contacts', { name, email: `${name}@clinic.example`, phone: '+12125550145' });
     await herald.api('POST', '/v1/groups', { name: 'team', members: ['ann', 'bob'] });
@@ -49,39 +27,20 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
   });
   afterAll(() => herald.close());
   afterEach(async () => {
-    await dropRules();
-    for (const table of ['deliveries', 'evaluations', 'transcripts', 'callbacks', 'jobs'])
-      await herald.database.uow.run((tx) => tx.query(`delete from ${table}`));
+    await dropRules(herald);
+    await forgetCalls(herald);
   });
 
-  async function dropRules(): Promise<void> {
-    for (const { id } of (await herald.all<{ id: string }>('/v1/rules', 100)).items)
-      await herald.api('DELETE', `/v1/rules/${id}`, undefined, { 'if-match': '*' });
-  }
-
-  async function hook(body: string): Promise<void> {
-    const authorization = `Basic ${Buffer.from(`herald:${HOOK_PASSWORD}`).toString('base64')}`;
-    const headers = { authorization, 'content-type': 'application/json' };
-    expect((await fetch(`${herald.url}/hook`, { method: 'POST', body, headers })).status).toBe(200);
-  }
-
   async function receive(...calls: Partial<RandomCall>[]): Promise<void> {
-    for (const call of calls) await hook(bodyOf({ turns: [['thanks']], tags: {}, ...call }));
-    await settled();
-  }
-
-  async function settled(): Promise<void> {
-    await until(
-      async () => (await herald.get('/v1/callbacks?state=pending')).body.items as unknown[],
-      (waiting) => waiting.length === 0,
-    );
+    for (const call of calls) await hook(herald, bodyOf({ turns: [['thanks']], tags: {}, ...call }));
+    await settled(herald);
   }
 
   /** As after a change of the rules: every callback is settled by those of now. */
   async function settleAgain(): Promise<void> {
     for (const { id } of (await herald.all<{ id: string }>('/v1/callbacks', 100)).items)
       expect((await herald.api('POST', `/v1/callbacks/${id}/replay`)).status).toBe(202);
-    await settled();
+    await settled(herald);
   }
 
   const simulate = (body?: object, headers?: Record<string, string>) =>
@@ -98,31 +57,6 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
       .map((line) => JSON.parse(line));
   const refund = (over: object = {}) => ({ name: 'refund', when: "speech.says('refund')", actions: [EMAIL], ...over });
 
-  /** What is the same of a simulated message and of the row that a settle writes. */
-  const comparable = (message: AnyBody): string =>
-    JSON.stringify([
-      message.jobId,
-      message.ruleName,
-      message.action,
-      message.channel,
-      message.to,
-      message.template,
-      message.attach,
-      message.state,
-      message.reason ?? null,
-      message.matches,
-    ]);
-
-  async function plannedRows(): Promise<string[]> {
-    const rows = await herald.database.read<AnyBody>(
-      `select job_id as "jobId", rule_name as "ruleName", action, channel, recipient as "to", template, attach, state, reason, matches
-         from deliveries`,
-    );
-    return rows
-      .map((row) => comparable({ ...row, attach: JSON.parse(row.attach), matches: JSON.parse(row.matches) }))
-      .sort();
-  }
-
   it('says of random rules and calls exactly what a settle then plans', async () => {
     await receive(...fc.sample(randomCall, { numRuns: 8, seed: 4 }));
     await fc.assert(
@@ -130,10 +64,10 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
         const { status, body } = await simulate({ rules, limit: 1_000 });
         expect(status).toBe(200);
         expect(body).toMatchObject({ transcripts: 8, truncated: false, unreadable: 0 });
-        expect(await plannedRows()).toEqual([]);
+        expect(await plannedRows(herald)).toEqual([]);
         for (const rule of rules) await save(rule);
         await settleAgain();
-        const planned = await plannedRows();
+        const planned = await plannedRows(herald);
         expect((body.messages as AnyBody[]).map(comparable).sort()).toEqual(planned);
         expect(body.totals).toEqual({ messages: planned.length, added: planned.length, removed: 0, changed: 0 });
         const matched = await herald.database.read<{ n: number | string }>(
@@ -148,7 +82,7 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
           removed: 0,
           changed: 0,
         });
-        await dropRules();
+        await dropRules(herald);
         await herald.database.uow.run((tx) => tx.query('delete from deliveries'));
       }),
       { numRuns: 12, endOnFailure: true },
@@ -323,7 +257,7 @@ describe.each(await databases())('simulating rules on %s', (kind) => {
 
   it('tries rules on failures by the failures that came', async () => {
     const error = { err_code: 'SLOW_UPLOAD', err_msg: 'the audio came too slowly' };
-    await hook(JSON.stringify({ ...error, request_id: '00000000-0000-4000-9000-000000000001' }));
+    await hook(herald, JSON.stringify({ ...error, request_id: '00000000-0000-4000-9000-000000000001' }));
     await receive({});
     const rule = { name: 'slow', on: 'transcript.failed', when: "failure.code == 'SLOW_UPLOAD'" };
     const action = { channel: 'email', to: ['contact:ann'], template: 'transcript-failed' };
@@ -440,18 +374,9 @@ describe('simulating rules with a cap', () => {
       // Early in an hour, so that nothing here runs over its end.
       herald.clock.aheadMs = HOUR - (Date.now() % HOUR);
       await herald.api('POST', '/v1/sending/pause', { reason: 'the test looks at what is planned' });
-      const authorization = `Basic ${Buffer.from(`herald:${HOOK_PASSWORD}`).toString('base64')}`;
-      const idle = () =>
-        until(
-          async () => (await herald.get('/v1/callbacks?state=pending')).body.items as unknown[],
-          (waiting) => waiting.length === 0,
-        );
-      for (const said of ['refund', 'thanks', 'refund', 'refund', 'refund'] as const) {
-        const body = bodyOf({ turns: [[said]], tags: {} });
-        const headers = { authorization, 'content-type': 'application/json' };
-        await fetch(`${herald.url}/hook`, { method: 'POST', body, headers });
-      }
-      await idle();
+      for (const said of ['refund', 'thanks', 'refund', 'refund', 'refund'] as const)
+        await hook(herald, bodyOf({ turns: [[said]], tags: {} }));
+      await settled(herald);
       const action = { channel: 'sms', to: ['+12125550144'], template: 'transcript-ready' };
       const rule = { name: 'refund', when: "speech.says('refund')", actions: [action] };
       const { body } = await herald.api('POST', '/v1/rules/simulate', { rule });
@@ -461,7 +386,7 @@ describe('simulating rules with a cap', () => {
       await herald.api('POST', '/v1/rules', rule);
       for (const { id } of (await herald.all<{ id: string }>('/v1/callbacks', 100)).items)
         await herald.api('POST', `/v1/callbacks/${id}/replay`);
-      await idle();
+      await settled(herald);
       const { items } = await herald.all<{ state: string }>('/v1/deliveries', 100);
       expect(items.map(({ state }) => state).sort()).toEqual([...states].sort());
     } finally {

@@ -37,18 +37,20 @@ function isSound(condition: string): boolean {
   }
 }
 
-const when = fc
-  .letrec<{ condition: string }>((tie) => ({
-    condition: fc.oneof(
-      { depthSize: 'small', withCrossShrink: true },
-      leaf,
-      leaf.map((one) => `!(${one})`),
-      fc
-        .tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition'))
-        .map(([a, operator, b]) => `(${a} ${operator} ${b})`),
-    ),
-  }))
-  .condition.filter(isSound);
+function conditionOf(leaves: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return fc
+    .letrec<{ condition: string }>((tie) => ({
+      condition: fc.oneof(
+        { depthSize: 'small', withCrossShrink: true },
+        leaves,
+        leaves.map((one) => `!(${one})`),
+        fc
+          .tuple(tie('condition'), fc.constantFrom('&&', '||'), tie('condition'))
+          .map(([a, operator, b]) => `(${a} ${operator} ${b})`),
+      ),
+    }))
+    .condition.filter(isSound);
+}
 
 const email: fc.Arbitrary<Action> = fc.record(
   {
@@ -87,7 +89,7 @@ export const randomRules: fc.Arbitrary<RuleDefinition[]> = fc
     fc.record({
       enabled: fc.constantFrom(true, true, true, false),
       on: fc.constant('transcript.completed' as const),
-      when,
+      when: conditionOf(leaf),
       actions: fc.array(fc.oneof(email, sms), { minLength: 1, maxLength: 2 }),
       stop: fc.constantFrom(false, false, false, true),
       order: fc.integer({ min: 1, max: 3 }),
@@ -113,4 +115,80 @@ export const randomCall: fc.Arbitrary<RandomCall> = fc.record({
     },
     { requiredKeys: [] },
   ),
+});
+
+// ---- calls after each other ----
+
+/** No two calls of a series are exactly so far apart: {@link randomSeries} takes whole ten minutes. */
+const window = fc.constantFrom('35m', '75m', '1205m');
+
+const seriesLeaf = fc.oneof(
+  fc
+    .tuple(leaf, window, fc.integer({ min: 1, max: 3 }))
+    .map(([one, within, n]) => `count(${one}, "${within}") >= ${String(n)}`),
+  fc
+    .tuple(word, window, fc.integer({ min: 2, max: 4 }))
+    .map(([said, within, n]) => `count(speech.says('${said}'), "${within}", "client") < ${String(n)}`),
+  word.map((said) => `changed(speech.says('${said}'), "client")`),
+  fc.constant('changed(job.tags.tier, "client")'),
+  leaf,
+);
+
+const person = fc.constantFrom('contact:night', 'contact:digest', 'contact:away', 'group:all');
+const toPeople = fc
+  .tuple(fc.oneof(email, sms), fc.uniqueArray(person, { minLength: 1, maxLength: 2 }), fc.boolean())
+  .map(([action, people, urgent]): Action => ({ ...action, to: [...people, ...action.to.slice(0, 1)], urgent }));
+
+const throttle = fc.record({
+  times: fc.integer({ min: 1, max: 3 }),
+  within: window,
+  per: fc.constantFrom('rule' as const, 'recipient' as const, 'tag:client' as const),
+});
+const escalate = fc.array(fc.record({ after: window, actions: fc.tuple(toPeople) }), { minLength: 1, maxLength: 2 });
+
+/** Of what keeps rules from sharing a message only one at a time, or few would. */
+const apart: fc.Arbitrary<Partial<RuleDefinition>> = fc.oneof(
+  fc.constant({}),
+  fc.constant({}),
+  fc.record({ throttle }),
+  fc.record({ escalate }),
+  fc.record({ merge: fc.constant(false as const), throttle }),
+);
+
+/** Rules whose outcome hangs on the calls before, on the hour and on each other. */
+const rememberingRules: fc.Arbitrary<RuleDefinition[]> = fc
+  .array(
+    fc
+      .record({
+        when: conditionOf(seriesLeaf),
+        actions: fc.array(toPeople, { minLength: 1, maxLength: 2 }),
+        stop: fc.constantFrom(false, false, false, true),
+        order: fc.integer({ min: 1, max: 3 }),
+        apart,
+      })
+      .map(({ apart: more, ...rule }) => ({ enabled: true, on: 'transcript.completed' as const, ...rule, ...more })),
+    { minLength: 2, maxLength: 4 },
+  )
+  .map((rules) => rules.map((rule, i) => ({ name: `rule ${String(i)}`, ...rule })));
+
+/** Calls in their order, each so many minutes after the first. */
+export interface RandomSeries {
+  rules: RuleDefinition[];
+  calls: (RandomCall & { minutes: number })[];
+}
+
+export const randomSeries: fc.Arbitrary<RandomSeries> = fc.record({
+  rules: rememberingRules,
+  calls: fc
+    .array(fc.tuple(randomCall, fc.constantFrom('acme', 'birch', undefined), fc.constantFrom(0, 10, 20, 60, 300)), {
+      minLength: 4,
+      maxLength: 8,
+    })
+    .map((drawn) => {
+      let minutes = 0;
+      return drawn.map(([{ turns, tags }, client, pause]) => {
+        minutes += pause;
+        return { turns, tags: { ...tags, ...(client !== undefined && { client }) }, minutes };
+      });
+    }),
 });
