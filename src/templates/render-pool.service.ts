@@ -34,6 +34,8 @@ const START_LIMIT_MS = 20_000;
 /** A thread that gets no processor is stopped after so many times its limit. */
 const STARVED = 10;
 const LOOK_AGAIN_MS = 20;
+/** So many are with the worker at a time: it need not wait for the main thread between two. */
+const AHEAD = 4;
 
 /**
  * Checks and renders templates in a thread of their own, which starts with the first of them: until then a server does without its 25 MB.
@@ -49,7 +51,8 @@ export class RenderPool {
   private readonly heapLimitMb: number;
   private worker: Worker | undefined;
   private ready = false;
-  private current: (Pending & { id: number }) | undefined;
+  /** With the worker, which answers in this order: it works on the first. */
+  private readonly given: (Pending & { id: number })[] = [];
   private timer: NodeJS.Timeout | undefined;
   private lastId = 0;
   private closed = false;
@@ -112,7 +115,7 @@ export class RenderPool {
   /** Ends the worker; what still waits is refused. */
   async close(): Promise<void> {
     this.closed = true;
-    const waiting = [...(this.current ? [this.current] : []), ...this.queue.splice(0)];
+    const waiting = [...this.given, ...this.queue.splice(0)];
     const worker = this.detach();
     for (const pending of waiting) pending.reject(new TemplateRenderError('The renderer was closed'));
     await worker?.terminate();
@@ -131,16 +134,21 @@ export class RenderPool {
   }
 
   private next(): void {
-    if (this.current || this.queue.length === 0) return;
+    if (this.queue.length === 0) return;
     const worker = this.worker ?? this.start();
     worker.ref();
     if (!this.ready) return;
-    const pending = this.queue.shift();
-    if (!pending) return;
-    const id = ++this.lastId;
-    this.current = { ...pending, id };
+    for (const pending of this.queue.splice(0, AHEAD - this.given.length)) {
+      const id = ++this.lastId;
+      this.given.push({ ...pending, id });
+      if (this.given.length === 1) this.limitFirst();
+      worker.postMessage({ ...pending.task, id });
+    }
+  }
+
+  /** Its time counts from when the worker is known to have no other before it. */
+  private limitFirst(): void {
     this.limit(this.timeLimitMs, process.cpuUsage(), performance.now());
-    worker.postMessage({ ...pending.task, id });
   }
 
   /** @param leftMs of the limit, for a thread that has a processor for itself from now on */
@@ -186,24 +194,27 @@ export class RenderPool {
   }
 
   private receive(message: RenderAnswer | 'ready'): void {
-    clearTimeout(this.timer);
     if (message === 'ready') {
+      clearTimeout(this.timer);
       this.ready = true;
     } else {
-      const { current } = this;
-      if (message.id !== current?.id) return;
-      this.current = undefined;
-      if (message.ok) current.resolve(message);
-      else current.reject(toError(message));
+      const [first] = this.given;
+      if (message.id !== first?.id) return;
+      this.given.shift();
+      clearTimeout(this.timer);
+      if (this.given.length > 0) this.limitFirst();
+      if (message.ok) first.resolve(message);
+      else first.reject(toError(message));
     }
-    if (this.queue.length === 0) this.worker?.unref();
+    if (this.given.length === 0 && this.queue.length === 0) this.worker?.unref();
     this.next();
   }
 
   /** Ends a worker that is stuck or gone. What it worked on fails, or, when it never got ready, what waits first; the rest goes on. */
   private replace(reason: string): void {
     const { ready } = this;
-    const victim = this.current ?? this.queue.shift();
+    const victim = this.given.shift() ?? this.queue.shift();
+    this.queue.unshift(...this.given);
     const worker = this.detach();
     void worker?.terminate();
     victim?.reject(
@@ -218,7 +229,7 @@ export class RenderPool {
     const { worker } = this;
     clearTimeout(this.timer);
     this.worker = undefined;
-    this.current = undefined;
+    this.given.length = 0;
     this.ready = false;
     return worker;
   }

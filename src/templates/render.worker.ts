@@ -12,7 +12,7 @@ import { SAMPLE_DATA, SAMPLE_FAILURE } from './sample-facts.js';
 import type { TemplateParts } from './template.js';
 import { type TemplateView, toView } from './view.js';
 
-/** What the pool asks for. One at a time. */
+/** What the pool asks for. Answered in the order in which it comes. */
 export type RenderRequest =
   | { id: number; do: 'check'; parts: TemplateParts }
   | {

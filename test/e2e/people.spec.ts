@@ -153,4 +153,43 @@ describe.each(await databases())('people on %s', (kind) => {
     },
     2 * PATIENCE_MS,
   );
+
+  it(
+    'a kill after the question loses it not and asks it once, and one after the YES leaves the consent given',
+    async () => {
+      const phone = '+14155553902';
+      const killed = async (): Promise<void> => {
+        await stage.server.end('SIGKILL');
+        await stage.server.restart();
+      };
+      expect((await post('/v1/sending/pause', { reason: 'so that the question waits' })).status).toBe(200);
+      const asked = await post('/v1/consents', { kind: 'sms', address: phone, how: 'web form', state: 'pending' });
+      expect(asked.status).toBe(201);
+      await killed();
+      expect(textsTo(phone)).toHaveLength(0);
+      await post('/v1/sending/resume', {});
+      await until(
+        () => textsTo(phone),
+        (texts) => texts.length === 1,
+        PATIENCE_MS,
+      );
+      expect(textsTo(phone)[0]?.message.body).toContain('YES');
+      await until(
+        async () => (await of(phone))[0]?.state,
+        (state) => state === 'sent',
+        PATIENCE_MS,
+      );
+
+      expect(await say(phone, 'YES')).toBe(200);
+      await killed();
+      await transcriptFor({ phone });
+      await until(
+        () => textsTo(phone),
+        (texts) => texts.length === 2,
+        PATIENCE_MS,
+      );
+      expect(textsTo(phone)[1]?.message.body).not.toContain('YES');
+    },
+    2 * PATIENCE_MS,
+  );
 });

@@ -96,6 +96,22 @@ describe('RenderPool', () => {
     await expect(pool.render({ sms: 'next' }, 'sms', SAMPLE_DATA)).resolves.toMatchObject({ parts: { text: 'next' } });
   });
 
+  it.each([
+    ['has no end', LOOP, { timeLimitMs: 400 }],
+    ['fills the memory', HUNGRY, { timeLimitMs: 10_000, heapLimitMb: 48 }],
+  ])('a template that %s costs nobody who is with the worker beside it', async (_what, sms, options) => {
+    open(options);
+    await pool.render({ sms: 'warm' }, 'sms', SAMPLE_DATA);
+    const plain = (text: string) => pool.render({ sms: text }, 'sms', SAMPLE_DATA);
+    const before = [plain('a'), plain('b')];
+    const bad = pool.render({ sms }, 'sms', hugeData());
+    bad.catch(() => undefined);
+    const after = Array.from({ length: 10 }, (_, i) => plain(`after ${String(i)}`));
+    const texts = (await Promise.all([...before, ...after])).map(({ parts }) => ('text' in parts ? parts.text : ''));
+    expect(texts).toEqual(['a', 'b', ...Array.from({ length: 10 }, (_, i) => `after ${String(i)}`)]);
+    await expect(bad).rejects.toThrow(TemplateRenderError);
+  });
+
   it('brings errors across with their class, fields and places', async () => {
     open();
     const refused = await pool.check({ sms: 'a\n{{brnd}}' }).catch((error: unknown) => error);

@@ -7,6 +7,7 @@ import type { Attachment, EmailMessage, Message, RenderedParts } from '../messag
 import { redact } from '../redact.js';
 import { type Mailbox, parseEmailAddress, parseMailbox } from './email-address.js';
 import { composeEmail } from './email-message.js';
+import { Gather } from './gather.js';
 import { classifySmtpError } from './smtp-errors.js';
 
 export interface SmtpOptions {
@@ -73,8 +74,11 @@ export class SmtpChannel implements Channel {
     this.transport.use('stream', (mail, done) => {
       const signal = mail.data.signal;
       mail.message.processFunc((stream) => {
-        if (signal instanceof AbortSignal) this.streams.set(signal, stream);
-        return stream;
+        const gathered = new Gather();
+        stream.once('error', (error) => gathered.destroy(error));
+        stream.pipe(gathered);
+        if (signal instanceof AbortSignal) this.streams.set(signal, gathered);
+        return gathered;
       });
       done();
     });
