@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
-import { Gather } from '../../src/channels/email/gather.js';
+import { Gather } from '../../src/channels/email/gather.service.js';
 
 async function piecesOf(source: Uint8Array[]): Promise<Buffer[]> {
   const pieces: Buffer[] = [];

@@ -7,7 +7,7 @@ import type { Attachment, EmailMessage, Message, RenderedParts } from '../messag
 import { redact } from '../redact.js';
 import { type Mailbox, parseEmailAddress, parseMailbox } from './email-address.js';
 import { composeEmail } from './email-message.js';
-import { Gather } from './gather.js';
+import { Gather } from './gather.service.js';
 import { classifySmtpError } from './smtp-errors.js';
 
 export interface SmtpOptions {
