@@ -138,7 +138,9 @@ export class RenderPool {
     const worker = this.worker ?? this.start();
     worker.ref();
     if (!this.ready) return;
-    for (const pending of this.queue.splice(0, AHEAD - this.given.length)) {
+    while (this.given.length < AHEAD) {
+      const pending = this.queue.shift();
+      if (!pending) return;
       const id = ++this.lastId;
       this.given.push({ ...pending, id });
       if (this.given.length === 1) this.limitFirst();
