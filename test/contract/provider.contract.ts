@@ -218,8 +218,8 @@ export const providerChecks: readonly ProviderCheck[] = [
     title: 'asks for a piece of the audio only when it needs the one before no more',
     run: (make) =>
       withVendor(say(ACCEPTED), async (baseUrl, seen) => {
-        const content = randomBytes(24 * 1024 * 1024);
-        const open = (): Promise<ByteReader> => Promise.resolve(oneBuffer(content, 1_000));
+        const content = randomBytes(8 * 1024 * 1024);
+        const open = (): Promise<ByteReader> => Promise.resolve(oneBuffer(content, 4_000));
         const audio = { kind: 'upload', bytes: content.length, contentType: 'audio/wav', open } as const;
         await soon(make(baseUrl).submit(request({ audio }), never()));
         assert.ok(seen[0]?.body.equals(content), 'other bytes arrived');
