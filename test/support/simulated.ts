@@ -1,5 +1,6 @@
 import { HOOK_PASSWORD, type AnyBody, type TestApp } from './app.js';
 import type { RandomCall } from './random-rules.js';
+import { basic } from './server.js';
 import { until } from './until.js';
 
 let serial = 0;
@@ -27,8 +28,7 @@ export function bodyOf({ turns, tags }: RandomCall): string {
 
 /** Posts a callback of a job that Herald did not submit. */
 export async function hook(herald: TestApp, body: string): Promise<void> {
-  const authorization = `Basic ${Buffer.from(`herald:${HOOK_PASSWORD}`).toString('base64')}`;
-  const headers = { authorization, 'content-type': 'application/json' };
+  const headers = { authorization: basic(HOOK_PASSWORD), 'content-type': 'application/json' };
   const { status } = await fetch(`${herald.url}/hook`, { method: 'POST', body, headers });
   if (status !== 200) throw new Error(`the callback was answered ${String(status)}`);
 }
